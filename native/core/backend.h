@@ -1,0 +1,219 @@
+#pragma once
+// The operations that the models need, forward and backward. One implementation a device; all pointers are memory of
+// that device. Matrices are row-major; `ld*` is the distance between rows in elements. No call allocates once a backend
+// has seen its largest shapes. Gradients named `d*` are written unless the comment says "adds".
+
+#include <cstdint>
+#include <memory>
+
+#include "core/philox.h"
+#include "core/real.h"
+
+namespace wam {
+
+enum class Activation { none, gelu_erf, gelu_tanh };
+
+/// A weight in the layout that the backend's GEMM reads fastest. Made once at load.
+class PackedWeight {
+ public:
+  virtual ~PackedWeight() = default;
+};
+
+/// c[m,n] = activation(op(a)[m,k] op(b)[k,n] + bias[n]) + residual, or c += op(a) op(b).
+/// Each element is summed over k in one fixed order whatever m, n and the number of threads are, so a row's result does
+/// not depend on the batch it is computed in.
+struct Gemm {
+  int m = 0, n = 0, k = 0;
+  const real* a = nullptr;
+  int lda = 0;
+  bool a_transposed = false;  // element (i,p) is a[i*lda+p], transposed: a[p*lda+i]
+  const real* b = nullptr;
+  int ldb = 0;
+  bool b_transposed = false;             // element (p,j) is b[p*ldb+j], transposed: b[j*ldb+p] (a weight [out,in])
+  const PackedWeight* packed = nullptr;  // stands in for b when set
+  real* c = nullptr;
+  int ldc = 0;
+  const real* bias = nullptr;  // [n]
+  const real* residual = nullptr;
+  int ldr = 0;
+  Activation activation = Activation::none;
+  bool accumulate = false;  // c += a b; excludes bias, residual and activation
+};
+
+/// Query rows [q_begin, q_begin+q_rows) that see all key rows of range a and those of range b; with `causal`, query
+/// row i of the segment sees the first i+1 rows of range b. Every mask of the model family is a list of these.
+struct AttentionSegment {
+  int q_begin = 0, q_rows = 0;
+  int a_begin = 0, a_rows = 0;
+  int b_begin = 0, b_rows = 0;
+  bool causal = false;
+};
+
+/// Head h of a row lies at column h*head_dim; query head h reads key/value head h / (heads / kv_heads).
+struct Attention {
+  int heads = 0, kv_heads = 0, head_dim = 0;
+  real scale = 0;  // usually 1/sqrt(head_dim)
+  const real *q = nullptr, *k = nullptr, *v = nullptr;
+  int ldq = 0, ldk = 0, ldv = 0;
+  real* out = nullptr;
+  int ldo = 0;
+  real* lse = nullptr;  // [row, heads] log-sum-exp by absolute query row, or null when no backward follows
+  const AttentionSegment* segments = nullptr;
+  const int* group_offsets = nullptr;  // [groups+1] into segments; key rows are never shared between groups
+  int groups = 0;
+};
+
+/// Writes dq; adds to dk and dv (several segments of a group may share keys). Leading dimensions as of q, k, v.
+struct AttentionBackward {
+  const real *out = nullptr, *dout = nullptr;
+  int ldo = 0, lddo = 0;
+  real *dq = nullptr, *dk = nullptr, *dv = nullptr;
+  int lddq = 0, lddk = 0, lddv = 0;
+};
+
+/// What the metric path measures distances with. 1-D form: d(i,j) = |u_i - u_j|^power over an ascending coordinate.
+/// General form (coordinate null): rows of `table` [vocab, dim] are L2-normalised (norm floored at 1e-12) and
+/// d = (|z_i - z_j|^2)^2, as in the released code (wamflow-spec section 3).
+struct TokenMetric {
+  int vocab = 0;
+  const real* coordinate = nullptr;
+  real power = 1;
+  const real* table = nullptr;
+  int dim = 0;
+};
+
+enum class DecodeRule { argmax, median, sample };
+enum class StepRule { released, integrated, renoise };
+
+/// One posterior token a row from logits [rows, vocab]. `median`: least token whose running sum reaches 1/2. `sample`:
+/// inverse CDF in index order of softmax(logits / temperature) cut to the top_k largest (0: all; ties at the k-th value
+/// all stay). Ties of argmax go to the least index.
+struct DecodePosterior {
+  int rows = 0, vocab = 0;
+  const real* logits = nullptr;
+  int ldl = 0;
+  DecodeRule rule = DecodeRule::argmax;
+  real temperature = 1;
+  int top_k = 0;
+  const float* uniform = nullptr;  // [rows], sample only
+  std::int32_t* token = nullptr;   // [rows]
+  real* log_probability = nullptr; // [rows] of the token under softmax(logits), or null
+};
+
+/// One refinement step: moves x_t along the path towards x1. released and integrated: jump with probability
+/// 1 - exp(-sum_y r_y), r_y = step_weight p(y|x1) max(0, d(x_t,x1) - d(y,x1)) and r_{x_t} = 0, to y ~ r, where p is the
+/// path at `beta` and step_weight is h*beta'_t (released) or beta_{t+h} - beta_t (integrated). renoise: y ~ p(.|x1) with
+/// `beta` taken at t+h. Destinations by inverse CDF in index order: least y whose normalised running sum exceeds `draw`.
+struct PathStep {
+  int rows = 0;
+  TokenMetric metric;
+  StepRule rule = StepRule::integrated;
+  real beta = 0, step_weight = 0;
+  const std::int32_t *x_t = nullptr, *x_1 = nullptr;
+  const float *jump = nullptr, *draw = nullptr;  // [rows] uniforms; renoise reads `draw` only
+  std::int32_t* x_next = nullptr;                // may be x_t
+};
+
+/// Rows of x_t ~ p(.|x1) = softmax(-beta d(.,x1)), beta per row, inverse CDF in index order.
+struct PathNoise {
+  int rows = 0;
+  TokenMetric metric;
+  const real* beta = nullptr;
+  const std::int32_t* x_1 = nullptr;
+  const float* draw = nullptr;
+  std::int32_t* x_t = nullptr;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const char* name() const = 0;
+
+  // --- dense algebra -------------------------------------------------------------------------------------------
+  virtual std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n) = 0;
+  virtual void gemm(const Gemm& g) = 0;
+  /// dbias[j] += sum_i dy[i,j]
+  virtual void add_column_sums(int rows, int cols, const real* dy, int ld, real* dbias) = 0;
+
+  // --- attention -----------------------------------------------------------------------------------------------
+  virtual void attention(const Attention& a) = 0;
+  virtual void attention_backward(const Attention& a, const AttentionBackward& g) = 0;
+
+  // --- rows ----------------------------------------------------------------------------------------------------
+  /// y = (x - mean) rstd * weight + bias; mean and rstd [rows] are saved when not null.
+  virtual void layer_norm(int rows, int cols, const real* x, const real* weight, const real* bias, real eps, real* y,
+                          real* mean, real* rstd) = 0;
+  /// dx (adds when add_dx); dweight, dbias: adds.
+  virtual void layer_norm_backward(int rows, int cols, const real* x, const real* weight, const real* mean,
+                                   const real* rstd, const real* dy, real* dx, bool add_dx, real* dweight,
+                                   real* dbias) = 0;
+  /// y = x * rsqrt(mean(x^2) + eps) * weight; rstd [rows] saved when not null.
+  virtual void rms_norm(int rows, int cols, const real* x, const real* weight, real eps, real* y, real* rstd) = 0;
+  virtual void rms_norm_backward(int rows, int cols, const real* x, const real* weight, const real* rstd,
+                                 const real* dy, real* dx, bool add_dx, real* dweight) = 0;
+  /// Half-split rotary embedding in place on `heads` heads of x; angle = position * theta^(-2i/head_dim). `inverse`
+  /// rotates back, which is the backward pass.
+  virtual void rope(int rows, int heads, int head_dim, const std::int32_t* position, real theta, bool inverse, real* x,
+                    int ldx) = 0;
+
+  // --- elements ------------------------------------------------------------------------------------------------
+  virtual void activation(Activation kind, std::int64_t n, const real* x, real* y) = 0;
+  virtual void activation_backward(Activation kind, std::int64_t n, const real* x, const real* dy, real* dx) = 0;
+  /// y = silu(gate) * up; rows of gate and up have their own leading dimensions (they may be halves of one matrix).
+  virtual void swiglu(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, real* y) = 0;
+  virtual void swiglu_backward(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, const real* dy,
+                               real* dgate, int lddg, real* dup, int lddu) = 0;
+  virtual void axpy(std::int64_t n, real alpha, const real* x, real* y) = 0;  // y += alpha x
+  virtual void fill(std::int64_t n, real value, real* y) = 0;
+  /// y = x * mask / (1-p), mask from Philox at (stream, element/4 as 64-bit counter words 0-1, site, train_dropout), one
+  /// word an element. The same call with dy gives the backward pass. y may be x.
+  virtual void dropout(std::int64_t n, real p, const RandomStream& stream, std::uint32_t site, const real* x,
+                       real* y) = 0;
+
+  // --- tokens --------------------------------------------------------------------------------------------------
+  /// out[i] = table[id[i]]; adds to out when `add`.
+  virtual void embedding(int rows, int cols, const real* table, const std::int32_t* id, real* out, int ldo,
+                         bool add) = 0;
+  /// dtable[id[i]] += dout[i], in row order.
+  virtual void embedding_backward(int rows, int cols, const std::int32_t* id, const real* dout, int ldo,
+                                  real* dtable) = 0;
+  /// loss[i] = weight[i] * cross entropy against a Gaussian of `smear` tokens around target[i], cut to the vocabulary
+  /// and normalised (smear 0: one-hot; target -100: ignored, 0). dlogits = weight[i] * d loss / d logits, may be logits.
+  virtual void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
+                             const real* weight, real* loss, real* dlogits, int lddl) = 0;
+
+  // --- flow ----------------------------------------------------------------------------------------------------
+  virtual void decode_posterior(const DecodePosterior& d) = 0;
+  virtual void path_step(const PathStep& s) = 0;
+  virtual void path_noise(const PathNoise& s) = 0;
+  /// prob [rows, vocab] = p(.|x1) at beta[row].
+  virtual void path_probability(int rows, const TokenMetric& metric, const real* beta, const std::int32_t* x_1,
+                                real* prob) = 0;
+  /// rate [rows, vocab] = p(y|x1) beta_dot max(0, d(x_t,x1) - d(y,x1)), 0 at y = x_t; total[row] = sum. Kinetic-optimal
+  /// velocity, wamflow-spec section 4.
+  virtual void path_rates(int rows, const TokenMetric& metric, const real* beta, const real* beta_dot,
+                          const std::int32_t* x_t, const std::int32_t* x_1, real* rate, real* total) = 0;
+  /// d(y, x1) for every y: distance [rows, vocab].
+  virtual void metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) = 0;
+  /// token[i] = argmin_v |q_i - e_v|^2 over rows that are L2-normalised first when `normalise`; ties to the least index.
+  virtual void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
+                             std::int32_t* token, real* distance2) = 0;
+  /// Mean over triplets of max(0, |a-p+eps| - |a-n+eps| + margin), rows L2-normalised first when `normalise` (then eps
+  /// is 0: the paper's form, eq. 5). margin [count]. dtable (when not null): adds the gradient. Returns the loss.
+  virtual double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
+                                const std::int32_t* positive, const std::int32_t* negative, const real* margin,
+                                bool normalise, real* dtable) = 0;
+  /// Generalised KL of a mixture path, -(rate)[p(x_t) - same + (1-same) log p(x1)] with rate = kappa'/(1-kappa); dlogits
+  /// (when not null) = d loss[row] / d logits[row].
+  virtual void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
+                              const real* rate, real* loss, real* dlogits) = 0;
+
+  // --- optimiser -----------------------------------------------------------------------------------------------
+  virtual double sum_squares(std::int64_t n, const real* x) = 0;
+  /// Decoupled weight decay (Loshchilov & Hutter); `step` counts from 1; gradients are scaled by `grad_scale` first.
+  virtual void adamw(std::int64_t n, real* w, const real* grad, real* m, real* v, real lr, real beta1, real beta2,
+                     real eps, real weight_decay, std::int64_t step, real grad_scale) = 0;
+  virtual void ema(std::int64_t n, real decay, const real* w, real* average) = 0;  // average = decay*average+(1-decay)*w
+};
+
+}  // namespace wam

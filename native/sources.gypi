@@ -1,0 +1,8 @@
+{
+  "variables": {
+    "wam_core_sources": ["native/core/thread_pool.cpp"],
+    "wam_avx2_sources": [],
+    "wam_avx512_sources": [],
+    "wam_test_sources": []
+  }
+}
