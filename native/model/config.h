@@ -1,0 +1,59 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "core/backend.h"
+#include "flow/schedule.h"
+
+namespace wam::model {
+
+enum class MaskKind { causal, full, prefix };
+enum class NormKind { layer_norm, rms_norm };
+enum class MlpKind { gelu, swiglu };
+/// residual_companded: per-slot residual to constant velocity, companded (mini-recipe section 1).
+/// absolute: one shared linear grid, x and y in metres, heading in degrees (the paper's form).
+enum class TokenKind { residual_companded, absolute };
+/// fourier: fixed features of the token coordinate. table: rows of a triplet-trained table, kept fixed.
+/// free: a trained row a token.
+enum class NumericKind { fourier, table, free };
+enum class PathKind { metric, mixture };
+/// What the metric path measures: the token coordinate (1-D) or the rows of the triplet-trained table.
+enum class MetricKind { coordinate, table };
+
+inline constexpr int kValuesPerWaypoint = 3;  // x, y, heading
+
+/// Everything that config.json says about a model; lib/model/config.ts documents the fields.
+struct ModelConfig {
+  int hidden = 128, layers = 4, heads = 4, kv_heads = 4, mlp_hidden = 384;
+  MlpKind mlp = MlpKind::gelu;
+  NormKind norm = NormKind::layer_norm;
+  double norm_eps = 1e-5;
+  double rope_theta = 0;  // 0: no rotary positions
+  MaskKind mask = MaskKind::prefix;
+  int encoder_hidden = 128;
+  int max_agents = 16, max_lanes = 20;
+
+  int waypoints = 8;
+  double interval_s = 0.5;
+  TokenKind tokens = TokenKind::residual_companded;
+  int vocab = 401;
+  double compand = 5;
+  std::vector<double> slot_scale;  // residual_companded: [waypoints * 3]
+  double grid_min = -100, grid_step = 0.5;
+
+  NumericKind numeric = NumericKind::fourier;
+  int table_dim = 64;  // width of the triplet-trained table
+
+  PathKind path = PathKind::metric;
+  MetricKind metric = MetricKind::coordinate;
+  double metric_power = 1;
+  flow::PathSchedule schedule;
+  bool mask_at_zero = true;  // feed a mask token at t = 0 instead of random tokens
+
+  int slots() const { return waypoints * kValuesPerWaypoint; }
+  int head_dim() const { return hidden / heads; }
+  /// Throws Error(ERR_CONFIG) that names the first bad field.
+  void validate() const;
+};
+
+}  // namespace wam::model

@@ -1,0 +1,66 @@
+#pragma once
+// One plan: observation -> prefix -> 1..N refinement steps -> trajectory. All memory is taken at construction.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/backend.h"
+#include "model/config.h"
+#include "scene/observation.h"
+
+namespace wam::model {
+
+class Model;
+
+enum class Reduce { first, medoid, mean };
+
+struct PlanOptions {
+  int steps = 1;
+  int samples = 1;  // plans that share one prefix
+  std::uint64_t seed = 0;
+  StepRule rule = StepRule::renoise;
+  DecodeRule decode = DecodeRule::median;       // of x1 in every step but the last
+  DecodeRule last_decode = DecodeRule::median;  // of the plan
+  double temperature = 1;
+  int top_k = 0;
+  Reduce reduce = Reduce::medoid;
+  bool cache = true;  // false recomputes the prefix in every step (for tests and measurement)
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  const std::atomic<bool>* abort = nullptr;  // checked between steps
+};
+
+/// Poses are x, y (metres), heading (radians) of the tracked point in its own present frame, float32 for the API.
+struct PlanOutput {
+  std::vector<float> trajectory;         // [waypoints, 3]
+  std::vector<float> refinements;        // [steps_run, waypoints, 3]: the reduced plan after each step
+  std::vector<float> samples;            // [samples, waypoints, 3] of the last step run
+  std::vector<std::int32_t> tokens;      // [samples, slots] of the last step run
+  std::vector<float> log_probability;    // [samples, slots] of those tokens under the last posterior
+  std::vector<float> margin;             // [samples, slots] top-two logit gap of the last posterior
+  int steps_run = 0;
+  bool aborted = false;  // no field above is meaningful when no step had run
+  double features_us = 0, prefix_us = 0, steps_us = 0;
+};
+
+/// Limits that size the memory of a planner.
+struct PlanLimits {
+  int max_samples = 64;
+  int max_steps = 64;
+};
+
+class PlanEngine {
+ public:
+  PlanEngine(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits);
+  ~PlanEngine();
+  /// Throws Error(ERR_RANGE) when options exceed the limits.
+  void plan(const scene::Observation& observation, const PlanOptions& options, PlanOutput& out);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wam::model
