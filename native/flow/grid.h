@@ -26,7 +26,7 @@ class LinearGrid {
 };
 
 /// value(token) = scale * sinh(u asinh(compand)) / compand, u = -1 .. 1 equally spaced; the scale belongs to the slot
-/// (metres for x and y, radians for heading). Steps are finest around 0: with compand 5 by 12 against the ends.
+/// (metres for x and y, radians for heading). Steps are finest around 0: by sqrt(1 + compand^2) against the ends.
 /// compand 0 is the linear grid scale * u.
 class CompandedGrid {
  public:
