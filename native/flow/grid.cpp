@@ -14,7 +14,7 @@ void check_count(int count) {
 }
 
 void check_value(double value) {
-  if (std::isnan(value)) throw Error("ERR_RANGE", "NaN has no numeric token");
+  if (std::isnan(value)) throw Error("ERR_NOT_FINITE", "NaN has no numeric token");
 }
 
 }  // namespace

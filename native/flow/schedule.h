@@ -18,7 +18,7 @@ struct PathSchedule {
   double initial_width = 1, final_width = 0.004;
   double power = 1;  // of the metric d = |u_i - u_j|^power
 
-  /// Throws ERR_CONFIG-coded Error when a parameter has no meaning (not finite, not positive, growing width).
+  /// Throws Error(ERR_CONFIG) when a parameter has no meaning (not finite, not positive, growing width).
   void check() const;
 
   /// beta(t) >= 0, ascending; infinite at t = 1 in the published form.
