@@ -1,0 +1,26 @@
+import { defineConfig } from 'tsdown';
+
+const shared = {
+  outDir: 'dist',
+  platform: 'node',
+  target: 'node20.19',
+  sourcemap: true,
+  // import.meta.url in the CommonJS build: the addon is found relative to the package.
+  shims: true,
+  fixedExtension: false,
+} as const;
+
+export default defineConfig([
+  {
+    ...shared,
+    entry: {
+      index: 'lib/index.ts',
+      'cli/main': 'lib/cli/main.ts',
+      'conformance/main': 'lib/conformance/main.ts',
+    },
+    format: 'esm',
+    clean: true,
+    dts: { entry: 'lib/index.ts' },
+  },
+  { ...shared, entry: { index: 'lib/index.ts' }, format: 'cjs', clean: false, dts: true },
+]);

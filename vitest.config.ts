@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Processes, not threads: a crash in native code ends one file, not the run.
+    pool: 'forks',
+    // Long enough for a loaded two-core machine; no test waits for this in a good run.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
