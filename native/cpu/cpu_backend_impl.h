@@ -1,0 +1,135 @@
+#pragma once
+// The class behind make_cpu_backend. Private to native/cpu: its methods are spread over cpu_*.cpp by subject. A method
+// cuts the work into tasks, a kernel of the table for the chosen instruction set does one task.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cpu/cpu_backend.h"
+#include "cpu/scratch.h"
+
+namespace wam::cpu {
+
+struct Kernels;      // kernels.h
+struct FlowKernels;  // flow_kernels.h
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(ThreadPool* pool, Isa isa);
+  ~CpuBackend() override;
+  const char* name() const override;
+
+  std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n) override;
+  void gemm(const Gemm& g) override;
+  void add_column_sums(int rows, int cols, const real* dy, int ld, real* dbias) override;
+
+  void attention(const Attention& a) override;
+  void attention_backward(const Attention& a, const AttentionBackward& g) override;
+
+  void layer_norm(int rows, int cols, const real* x, const real* weight, const real* bias, real eps, real* y,
+                  real* mean, real* rstd) override;
+  void layer_norm_backward(int rows, int cols, const real* x, const real* weight, const real* mean, const real* rstd,
+                           const real* dy, real* dx, bool add_dx, real* dweight, real* dbias) override;
+  void rms_norm(int rows, int cols, const real* x, const real* weight, real eps, real* y, real* rstd) override;
+  void rms_norm_backward(int rows, int cols, const real* x, const real* weight, const real* rstd, const real* dy,
+                         real* dx, bool add_dx, real* dweight) override;
+  void rope(int rows, int heads, int head_dim, const std::int32_t* position, real theta, bool inverse, real* x,
+            int ldx) override;
+
+  void activation(Activation kind, std::int64_t n, const real* x, real* y) override;
+  void activation_backward(Activation kind, std::int64_t n, const real* x, const real* dy, real* dx) override;
+  void swiglu(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, real* y) override;
+  void swiglu_backward(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, const real* dy,
+                       real* dgate, int lddg, real* dup, int lddu) override;
+  void axpy(std::int64_t n, real alpha, const real* x, real* y) override;
+  void fill(std::int64_t n, real value, real* y) override;
+  void dropout(std::int64_t n, real p, const RandomStream& stream, std::uint32_t site, const real* x,
+               real* y) override;
+
+  void embedding(int rows, int cols, const real* table, const std::int32_t* id, real* out, int ldo, bool add) override;
+  void embedding_backward(int rows, int cols, const std::int32_t* id, const real* dout, int ldo,
+                          real* dtable) override;
+  void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
+                     const real* weight, real* loss, real* dlogits, int lddl) override;
+
+  void decode_posterior(const DecodePosterior& d) override;
+  void path_step(const PathStep& s) override;
+  void path_noise(const PathNoise& s) override;
+  void path_probability(int rows, const TokenMetric& metric, const real* beta, const std::int32_t* x_1,
+                        real* prob) override;
+  void path_rates(int rows, const TokenMetric& metric, const real* beta, const real* beta_dot, const std::int32_t* x_t,
+                  const std::int32_t* x_1, real* rate, real* total) override;
+  void metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) override;
+  void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
+                     std::int32_t* token, real* distance2) override;
+  double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
+                        const std::int32_t* positive, const std::int32_t* negative, const real* margin, bool normalise,
+                        real* dtable) override;
+  void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
+                      const real* rate, real* loss, real* dlogits) override;
+
+  double sum_squares(std::int64_t n, const real* x) override;
+  void adamw(std::int64_t n, real* w, const real* grad, real* m, real* v, real lr, real beta1, real beta2, real eps,
+             real weight_decay, std::int64_t step, real grad_scale) override;
+  void ema(std::int64_t n, real decay, const real* w, real* average) override;
+
+ private:
+  int threads() const { return pool_ ? pool_->threads() : 1; }
+
+  /// f(task, worker) for task in [0, tasks); on the pool when there is one.
+  template <class F>
+  void parallel(int tasks, F&& f) {
+    if (pool_ != nullptr) {
+      pool_->run(tasks, f);
+    } else {
+      for (int task = 0; task < tasks; ++task) f(task, 0);
+    }
+  }
+  /// Cuts [0, n) into ranges of whole `unit`s and calls f(begin, end, worker). One range, on the caller, while the cost
+  /// n * cost_of_one (about: elements touched) is too small to be worth waking a thread. The cut never shows in results.
+  template <class F>
+  void parallel_ranges(std::int64_t n, std::int64_t unit, double cost_of_one, F&& f) {
+    if (n <= 0) return;
+    constexpr double kWorthAThread = 16384;
+    const double cost = static_cast<double>(n) * cost_of_one;
+    std::int64_t parts = threads() == 1 ? 1 : static_cast<std::int64_t>(cost / kWorthAThread);
+    if (parts > 4 * threads()) parts = 4 * threads();
+    if (parts > (n + unit - 1) / unit) parts = (n + unit - 1) / unit;
+    if (parts <= 1) {
+      f(std::int64_t{0}, n, 0);
+      return;
+    }
+    const std::int64_t step = ((n + unit - 1) / unit + parts - 1) / parts * unit;
+    parallel(static_cast<int>((n + step - 1) / step), [&](int task, int worker) {
+      const std::int64_t begin = task * step;
+      f(begin, begin + step < n ? begin + step : n, worker);
+    });
+  }
+
+  /// Scratch of one worker for the duration of one task.
+  template <class T>
+  T* worker_scratch(int worker, std::size_t count) {
+    return worker_scratch_[static_cast<std::size_t>(worker)].get<T>(count);
+  }
+  /// Scratch shared by all tasks of one call.
+  template <class T>
+  T* call_scratch(std::size_t count) {
+    return call_scratch_.get<T>(count);
+  }
+  void prepare_rotations(int head_dim, real theta, int positions);
+
+  ThreadPool* const pool_;
+  const Isa isa_;
+  const Kernels& kernels_;
+  const FlowKernels& flow_;
+  std::vector<Scratch> worker_scratch_;
+  Scratch call_scratch_;
+
+  // cos and sin of position * theta^(-2i/head_dim), [positions][head_dim/2] each, for the last (head_dim, theta).
+  std::vector<real> cos_, sin_;
+  int rotation_dim_ = 0, rotation_positions_ = 0;
+  real rotation_theta_ = 0;
+};
+
+}  // namespace wam::cpu
