@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "flow/mixture.h"
 #include "flow/schedule.h"
 
 namespace wam::model {
@@ -47,7 +48,8 @@ struct ModelConfig {
   PathKind path = PathKind::metric;
   MetricKind metric = MetricKind::coordinate;
   double metric_power = 1;
-  flow::PathSchedule schedule;
+  flow::PathSchedule schedule{flow::PathSchedule::Kind::kernel_width};
+  flow::MixtureSchedule mixture;
   bool mask_at_zero = true;  // feed a mask token at t = 0 instead of random tokens
 
   int slots() const { return waypoints * kValuesPerWaypoint; }

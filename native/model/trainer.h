@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -7,6 +8,9 @@
 #include "scene/dataset.h"
 
 namespace wam::model {
+
+/// Makes a backend that runs on the calling thread alone; a trainer makes one for each of its threads.
+using BackendFactory = std::function<std::unique_ptr<Backend>()>;
 
 struct TrainConfig {
   std::int64_t steps = 4000;  // length of the schedule
@@ -36,8 +40,8 @@ struct StepStats {
 class Trainer {
  public:
   /// `table`: [vocab, table_dim] triplet-trained rows when the configuration asks for them, else empty.
-  Trainer(ModelConfig model, TrainConfig train, std::shared_ptr<const scene::Dataset> data, int threads,
-          const std::vector<float>& table);
+  Trainer(ModelConfig model, TrainConfig train, std::shared_ptr<const scene::Dataset> data,
+          const BackendFactory& make_backend, int threads, const std::vector<float>& table);
   ~Trainer();
 
   StepStats step();
@@ -78,7 +82,8 @@ struct TokenizerStats {
 class TokenizerTrainer {
  public:
   /// `coordinate`: ascending token values [vocab].
-  TokenizerTrainer(std::vector<double> coordinate, int dim, TokenizerTrainConfig config, int threads);
+  TokenizerTrainer(std::vector<double> coordinate, int dim, TokenizerTrainConfig config,
+                   const BackendFactory& make_backend);
   ~TokenizerTrainer();
   TokenizerStats step();
   std::int64_t steps_done() const;

@@ -1,0 +1,52 @@
+#pragma once
+// Where each weight of the network stands in the parameter block, and the parts that both planning and training run.
+
+#include <vector>
+
+#include "model/config.h"
+#include "model/parameters.h"
+
+namespace wam::model {
+
+/// y = x W^T + b with W [out, in].
+struct Linear {
+  std::int64_t weight = 0, bias = -1;  // offsets; bias -1: none
+  int in = 0, out = 0;
+};
+
+/// Weight (and for layer_norm bias) of a normalisation over `hidden` columns.
+struct Norm {
+  std::int64_t weight = 0, bias = -1;
+};
+
+struct Layer {
+  Norm attention_norm, mlp_norm;
+  Linear qkv, output;  // qkv: rows q | k | v
+  Linear up, down;     // swiglu: up holds gate rows, then up rows
+};
+
+/// Types of prefix tokens, each with its own two-layer MLP; the bias of the second layer is the type's vector.
+enum class TokenType { ego, path, agent, lane };
+inline constexpr int kTokenTypes = 4;
+int feature_width(TokenType type);
+
+struct Network {
+  explicit Network(const ModelConfig& config);
+
+  ParameterLayout layout;
+  Linear encoder_in[kTokenTypes], encoder_out[kTokenTypes];
+  std::vector<Layer> layers;
+  Norm final_norm;
+  std::int64_t slot_embedding = 0;   // [slots, hidden]
+  std::int64_t mask_embedding = 0;   // [1, hidden]: the input token at t = 0
+  std::int64_t token_features = -1;  // [vocab, feature_dim] fixed, or -1 with free rows
+  int feature_dim = 0;
+  Linear numeric_input, numeric_head;  // feature_dim -> hidden; with free rows `weight` is the table [vocab, hidden]
+  std::int64_t metric_table = -1;      // [vocab, table_dim] fixed, when the metric or the features need it
+};
+
+/// Random initial weights, a pure function of (config, seed); fixed buffers are computed, `table` is copied in.
+std::vector<real> initial_weights(const ModelConfig& config, const Network& network, std::uint64_t seed,
+                                  const std::vector<float>& table);
+
+}  // namespace wam::model

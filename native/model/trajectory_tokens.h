@@ -1,0 +1,38 @@
+#pragma once
+// Between 8 waypoints and 24 numeric tokens.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "flow/grid.h"
+#include "model/config.h"
+#include "scene/dataset.h"
+
+namespace wam::model {
+
+class TrajectoryTokens {
+ public:
+  explicit TrajectoryTokens(const ModelConfig& config);
+
+  int slots() const { return slots_; }
+  /// Token coordinate in [-1, 1] by token: what the 1-D metric path measures along.
+  std::vector<real> coordinates() const;
+
+  /// token [slots], -100 where the waypoint is not valid. `speed` is the ego's at t = 0 (base of residual tokens).
+  /// Returns how many values lay outside the grid and were clipped.
+  int encode(const scene::Future& future, double speed, std::int32_t* token) const;
+
+  /// pose [waypoints, 3] of the tracked point (`center_offset` metres behind the box centre) in its own present frame.
+  void decode(const std::int32_t* token, double speed, double center_offset, float* pose) const;
+
+ private:
+  TokenKind kind_;
+  int waypoints_, slots_, vocab_;
+  double interval_;
+  flow::CompandedGrid companded_;
+  flow::LinearGrid linear_;
+  std::vector<double> scale_;
+};
+
+}  // namespace wam::model
