@@ -1,0 +1,132 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { ioError, writeFileAtomic } from '../files.js';
+import type { Recording, ScenarioData, ScenarioMap, ScenarioWindow } from './types.js';
+
+/**
+ * Writes a folder in format 1: `maps.jsonl.gz`, `recordings.jsonl.gz`, `windows.jsonl.gz`. Equal data gives equal bytes.
+ * A folder that does not exist is made. A kill leaves each file as it was or whole, never half.
+ *
+ * @throws WamFlowError `ERR_IO`.
+ */
+export async function writeScenarios(folder: string, data: ScenarioData): Promise<void> {
+  const files = {
+    maps: [...data.maps.values()].map(mapRow),
+    recordings: [...data.recordings.values()].map(recordingRow),
+    windows: data.windows.map(windowRow),
+  };
+  for (const [name, rows] of Object.entries(files)) {
+    await write(join(folder, `${name}.jsonl.gz`), pack(rows));
+  }
+}
+
+/**
+ * Writes one bundle: a gzip'd jsonl file with the rows of all maps, recordings and windows.
+ *
+ * @throws WamFlowError `ERR_IO`.
+ */
+export async function writeScenarioBundle(path: string, data: ScenarioData): Promise<void> {
+  await write(path, packBundle(data));
+}
+
+/** The bytes of {@link writeScenarioBundle}. */
+export function packBundle(data: ScenarioData): Uint8Array {
+  return pack([
+    ...[...data.maps.values()].map(mapRow),
+    ...[...data.recordings.values()].map(recordingRow),
+    ...data.windows.map(windowRow),
+  ]);
+}
+
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+  } catch (error) {
+    throw ioError(`cannot make ${dirname(path)}`, error);
+  }
+  await writeFileAtomic(path, bytes);
+}
+
+function pack(rows: readonly object[]): Uint8Array {
+  const bytes = gzipSync(rows.map((row) => `${JSON.stringify(row)}\n`).join(''), { level: 9 });
+  bytes[9] = 255; // "unknown system": the header shall not depend on where the file was made
+  return bytes;
+}
+
+function mapRow(map: ScenarioMap): object {
+  return {
+    format: 1,
+    map_id: map.id,
+    location: map.location,
+    lanes: map.lanes.map((lane) => ({
+      id: lane.id,
+      type: lane.type,
+      speed_limit: lane.speedLimit,
+      successors: lane.successors,
+      predecessors: lane.predecessors,
+      left_neighbor: lane.leftNeighbor,
+      left_same_direction: lane.leftSameDirection,
+      right_neighbor: lane.rightNeighbor,
+      right_same_direction: lane.rightSameDirection,
+      markings: lane.markings,
+      center: lane.center,
+      left: lane.left,
+      right: lane.right,
+      stop_line: lane.stopLine,
+    })),
+    drivable_area: map.drivableArea,
+  };
+}
+
+function recordingRow(recording: Recording): object {
+  return {
+    format: 1,
+    recording_id: recording.id,
+    map_id: recording.map.id,
+    location: recording.location,
+    split: recording.split,
+    source: recording.source,
+    source_files: recording.sourceFiles,
+    dt: recording.dt,
+    steps: recording.steps,
+    removed_vehicles: recording.removedVehicles,
+    signals: recording.signals.map((signal) => ({
+      lanes: signal.lanes,
+      states: signal.states.map((state) => [state.from, state.to, state.color]),
+    })),
+    tracks: recording.tracks.map((track) => ({
+      id: track.id,
+      type: track.type,
+      length: track.length,
+      width: track.width,
+      start: track.start,
+      n: track.x.length,
+      x: [...track.x],
+      y: [...track.y],
+      heading: [...track.heading],
+      vx: [...track.vx],
+      vy: [...track.vy],
+    })),
+  };
+}
+
+function windowRow(window: ScenarioWindow): object {
+  return {
+    id: window.id,
+    recording_id: window.recording.id,
+    map_id: window.recording.map.id,
+    split: window.split,
+    ego: window.ego,
+    t0: window.t0,
+    history: window.history,
+    future: window.future,
+    command: window.command,
+    route_lanes: window.route,
+    lane_change: window.laneChange,
+    turn_deg: window.turnDeg,
+    v0: window.v0,
+    path_4s: window.path4s,
+    agents_40m: window.agents40m,
+  };
+}
