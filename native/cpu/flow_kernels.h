@@ -1,0 +1,67 @@
+#pragma once
+// The kernels behind the flow operations of the CPU backend (cpu_backend_flow.cpp), one table an instruction set. Each
+// works on one row or on one block of rows; threads, scratch and the choice of a token are the caller's.
+
+#include <cstdint>
+
+#include "core/real.h"
+
+namespace wam::cpu {
+
+/// Tokens whose weights are summed together in `real`; sums of blocks are carried in double, so that an inverse CDF over
+/// 20,001 tokens decides as exactly as one over 20.
+constexpr int kSumBlock = 64;
+constexpr int sum_blocks(int count) { return (count + kSumBlock - 1) / kSumBlock; }
+
+/// Scratch of the table kernels for one block of 16 tokens, in reals: the rows and their transpose.
+constexpr int table_tile_size(int dim) { return 32 * ((dim + 15) / 16 * 16); }
+/// Scratch `best` of `nearest` for one row, in reals.
+constexpr int kNearestScratch = 32;
+
+struct TripletDistances {
+  double positive, negative;  // |a-p+eps|, |a-n+eps|
+  double inverse[3];          // 1/norm of a, p, n; 1 when rows are not normalised
+  bool floored[3];            // the norm was below its floor: the row is scaled, not projected
+};
+
+struct FlowKernels {
+  // --- distances -------------------------------------------------------------------------------------------------
+  /// z = x / max(|x|, 1e-12).
+  void (*normalise_row)(int dim, const real* x, real* z);
+  /// out[r*ldo + v] = |z_v - q_r|^2 for all rows v of table [vocab, dim] and rows r of query [rows, dim]; its square when
+  /// `squared`. The difference is taken first, then squared: 2 - 2cos would lose all digits between near tokens.
+  void (*table_distances)(int vocab, int dim, const real* table, bool normalise, int rows, const real* query,
+                          bool squared, real* tile, real* out, int ldo);
+  /// The least of those distances and its token, ties to the least token.
+  void (*nearest)(int vocab, int dim, const real* table, bool normalise, int rows, const real* query, real* tile,
+                  real* best, std::int32_t* token, real* distance2);
+  /// out[i] = |coordinate[i] - anchor|^power.
+  void (*line_distances)(int count, const real* coordinate, real anchor, real power, real* out);
+
+  // --- weights of tokens; block_sum [sum_blocks(count)], the total is returned ---------------------------------------
+  /// weight = exp(-beta distance)
+  double (*metric_weights)(int count, const real* distance, real beta, real* weight, double* block_sum);
+  /// rate = exp(-beta distance) max(0, reach - distance), with its sums; returns the sum of exp(-beta distance).
+  double (*metric_rates)(int count, const real* distance, real beta, real reach, real* rate, double* block_sum,
+                         double* rate_sum);
+  /// weight = exp((logit - highest) inverse_temperature) where logit >= threshold, else 0 (NaN logits too).
+  double (*logit_weights)(int count, const real* logits, real highest, real inverse_temperature, real threshold,
+                          real* weight, double* block_sum);
+
+  // --- rows --------------------------------------------------------------------------------------------------------
+  /// The greatest element, NaN left out; -inf when there is none.
+  real (*row_max)(int count, const real* x);
+  /// Index of the first element equal to `value`, 0 when there is none.
+  int (*first_equal)(int count, const real* x, real value);
+  void (*scale)(int count, real factor, const real* x, real* y);
+
+  // --- triplets (flow_triplet.inl), in double ------------------------------------------------------------------------
+  TripletDistances (*triplet_distances)(int dim, const real* a, const real* p, const real* n, bool normalise,
+                                        double eps);
+  /// drow += the gradient of to_positive |a-p+eps| + to_negative |a-n+eps| through the vectors' difference, as seen by
+  /// the row `own` (0: a, 1: p, 2: n). The two factors carry the sign that belongs to that row.
+  void (*add_triplet_gradient)(int dim, const real* a, const real* p, const real* n, const TripletDistances& distances,
+                               bool normalise, double eps, int own, double to_positive, double to_negative, real* drow);
+};
+
+}  // namespace wam::cpu

@@ -1,0 +1,238 @@
+// Rows of the metric path and of the posterior. See flow_kernels.h.
+
+#include "cpu/flow_kernels.h"
+
+namespace wam::cpu::WAM_ISA {
+
+#include "cpu/flow_triplet.inl"
+
+// Query rows that share one load of a token tile; all accumulators stay in registers.
+#if defined(WAM_ISA_AVX512)
+constexpr int kQueryRows = 8;
+#else
+constexpr int kQueryRows = 4;
+#endif
+// Dimensions that are summed before their sum joins the total: keeps the error of wide tables at a few ulp.
+constexpr int kSumDims = 64;
+
+inline void normalise_row(int dim, const real* x, real* z) {
+  const double inverse = inverse_norm(dim, x, nullptr);
+  for (int p = 0; p < dim; ++p) z[p] = static_cast<real>(static_cast<double>(x[p]) * inverse);
+}
+
+/// transposed[p*16 + l] = dimension p of token l; the lanes of missing tokens and the padding dimensions are 0.
+inline void fill_tile(int tokens, int dim, const real* table, bool normalise, real* rows, real* transposed) {
+  const int width = (dim + kLanes - 1) / kLanes * kLanes;
+  const real* source[kLanes];
+  for (int l = 0; l < kLanes; ++l) {
+    source[l] = l < tokens ? table + static_cast<int64_t>(l) * dim : nullptr;
+    if (l < tokens && normalise) {
+      normalise_row(dim, source[l], rows + l * width);
+      source[l] = rows + l * width;
+    }
+  }
+  for (int p = 0; p < dim; p += kLanes) {
+    const int count = smaller(kLanes, dim - p);
+    Vec block[kLanes];
+    for (int l = 0; l < kLanes; ++l) block[l] = source[l] != nullptr ? load_partial(source[l] + p, count) : zero();
+    transpose(block);
+    for (int i = 0; i < kLanes; ++i) store(transposed + (p + i) * kLanes, block[i]);
+  }
+}
+
+/// out[r] lane l = |token l - query row r|^2. One order of summation whatever kRows is.
+template <int kRows>
+inline void tile_distances(const real* transposed, int dim, const real* query, int64_t ldq, Vec* out) {
+  for (int r = 0; r < kRows; ++r) out[r] = zero();
+  for (int begin = 0; begin < dim; begin += kSumDims) {
+    const int end = smaller(dim, begin + kSumDims);
+    Vec part[kRows];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) part[r] = zero();
+    for (int p = begin; p < end; ++p) {
+      const Vec token = load(transposed + p * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const Vec difference = token - splat(query[r * ldq + p]);
+        part[r] = fma(difference, difference, part[r]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) out[r] = out[r] + part[r];
+  }
+}
+
+/// f(token block, tokens in it, query row, distances) over all blocks and rows.
+template <class F>
+inline void each_distance(int vocab, int dim, const real* table, bool normalise, int rows, const real* query,
+                          real* tile, F f) {
+  const int width = (dim + kLanes - 1) / kLanes * kLanes;
+  real* transposed = tile + kLanes * width;
+  for (int v = 0; v < vocab; v += kLanes) {
+    const int tokens = smaller(kLanes, vocab - v);
+    fill_tile(tokens, dim, table + static_cast<int64_t>(v) * dim, normalise, tile, transposed);
+    Vec distance[kQueryRows];
+    int r = 0;
+    for (; r + kQueryRows <= rows; r += kQueryRows) {
+      tile_distances<kQueryRows>(transposed, dim, query + static_cast<int64_t>(r) * dim, dim, distance);
+      for (int i = 0; i < kQueryRows; ++i) f(v, tokens, r + i, distance[i]);
+    }
+    for (; r < rows; ++r) {
+      tile_distances<1>(transposed, dim, query + static_cast<int64_t>(r) * dim, dim, distance);
+      f(v, tokens, r, distance[0]);
+    }
+  }
+}
+
+inline void table_distances(int vocab, int dim, const real* table, bool normalise, int rows, const real* query,
+                            bool squared, real* tile, real* out, int ldo) {
+  each_distance(vocab, dim, table, normalise, rows, query, tile, [&](int v, int tokens, int r, Vec distance) {
+    if (squared) distance = distance * distance;
+    store_partial(out + static_cast<int64_t>(r) * ldo + v, distance, tokens);
+  });
+}
+
+inline void nearest(int vocab, int dim, const real* table, bool normalise, int rows, const real* query, real* tile,
+                    real* best, int32_t* token, real* distance2) {
+  // best [rows][16]: the least distance of each lane; block [rows][16]: its block of tokens, exact in float below 2^24
+  real* block = best + kLanes * rows;
+  const Vec infinite = splat(static_cast<real>(__builtin_inf()));
+  for (int r = 0; r < rows; ++r) {
+    store(best + r * kLanes, infinite);
+    store(block + r * kLanes, zero());
+  }
+  each_distance(vocab, dim, table, normalise, rows, query, tile, [&](int v, int tokens, int r, Vec distance) {
+    const Vec before = load(best + r * kLanes);
+    const Mask closer = lt(distance, before) & first_lanes(tokens);
+    if (bits(closer) == 0) return;
+    store(best + r * kLanes, select(closer, distance, before));
+    const Vec here = splat(static_cast<real>(v / kLanes));
+    store(block + r * kLanes, select(closer, here, load(block + r * kLanes)));
+  });
+  for (int r = 0; r < rows; ++r) {
+    int winner = 0;
+    real least = best[r * kLanes];
+    int64_t first = static_cast<int64_t>(block[r * kLanes]) * kLanes;
+    for (int l = 1; l < kLanes; ++l) {
+      const real d = best[r * kLanes + l];
+      const int64_t v = static_cast<int64_t>(block[r * kLanes + l]) * kLanes + l;
+      if (d < least || (d == least && v < first)) winner = l, least = d, first = v;
+    }
+    token[r] = static_cast<int32_t>(static_cast<int64_t>(block[r * kLanes + winner]) * kLanes + winner);
+    if (distance2 != nullptr) distance2[r] = least;
+  }
+}
+
+inline Vec power_of(Vec x, real power) {
+  if (power == 1) return x;
+  const Vec square = x * x;
+  if (power == 2) return square;
+  if (power == 4) return square * square;
+  // log(0) = -inf, and exp of it is 0
+  return exp(splat(power) * log(x));
+}
+
+inline void line_distances(int count, const real* coordinate, real anchor, real power, real* out) {
+  const Vec origin = splat(anchor);
+  for (int i = 0; i < count; i += kLanes) {
+    const int n = smaller(kLanes, count - i);
+    store_partial(out + i, power_of(abs(load_partial(coordinate + i, n) - origin), power), n);
+  }
+}
+
+/// Calls f(offset, lanes) for each vector of the row, which returns the weights to be summed, and sums by blocks.
+template <class F>
+inline double sum_row(int count, double* block_sum, F f) {
+  double total = 0;
+  for (int begin = 0, b = 0; begin < count; begin += kSumBlock, ++b) {
+    const int end = smaller(count, begin + kSumBlock);
+    Vec part = zero();
+    for (int i = begin; i < end; i += kLanes) part = part + f(i, smaller(kLanes, end - i));
+    const double block = static_cast<double>(sum(part));
+    if (block_sum != nullptr) block_sum[b] = block;
+    total += block;
+  }
+  return total;
+}
+
+inline Vec only(int lanes, Vec v) { return lanes == kLanes ? v : select(first_lanes(lanes), v, zero()); }
+
+inline double metric_weights(int count, const real* distance, real beta, real* weight, double* block_sum) {
+  const Vec minus_beta = splat(-beta);
+  return sum_row(count, block_sum, [&](int i, int lanes) {
+    const Vec e = only(lanes, exp(minus_beta * load_partial(distance + i, lanes)));
+    store_partial(weight + i, e, lanes);
+    return e;
+  });
+}
+
+inline double metric_rates(int count, const real* distance, real beta, real reach, real* rate, double* block_sum,
+                           double* rate_sum) {
+  const Vec minus_beta = splat(-beta), limit = splat(reach);
+  double weights = 0;
+  *rate_sum = 0;
+  for (int begin = 0, b = 0; begin < count; begin += kSumBlock, ++b) {
+    const int end = smaller(count, begin + kSumBlock);
+    Vec weight_part = zero(), rate_part = zero();
+    for (int i = begin; i < end; i += kLanes) {
+      const int lanes = smaller(kLanes, end - i);
+      const Vec d = load_partial(distance + i, lanes);
+      const Vec e = only(lanes, exp(minus_beta * d));
+      const Vec r = e * max(limit - d, zero());
+      store_partial(rate + i, r, lanes);
+      weight_part = weight_part + e;
+      rate_part = rate_part + r;
+    }
+    weights += static_cast<double>(sum(weight_part));
+    const double block = static_cast<double>(sum(rate_part));
+    if (block_sum != nullptr) block_sum[b] = block;
+    *rate_sum += block;
+  }
+  return weights;
+}
+
+inline double logit_weights(int count, const real* logits, real highest, real inverse_temperature, real threshold,
+                            real* weight, double* block_sum) {
+  const Vec top = splat(highest), inverse = splat(inverse_temperature), cut = splat(threshold);
+  return sum_row(count, block_sum, [&](int i, int lanes) {
+    const Vec logit = load_partial(logits + i, lanes);
+    const Vec e = only(lanes, select(ge(logit, cut), exp((logit - top) * inverse), zero()));
+    store_partial(weight + i, e, lanes);
+    return e;
+  });
+}
+
+inline real row_max(int count, const real* x) {
+  const real lowest = static_cast<real>(-__builtin_inf());
+  Vec best = splat(lowest);
+  // max gives its second operand when one is NaN
+  for (int i = 0; i < count; i += kLanes) best = max(load_partial(x + i, smaller(kLanes, count - i), lowest), best);
+  return max_lane(best);
+}
+
+inline int first_equal(int count, const real* x, real value) {
+  const Vec wanted = splat(value);
+  for (int i = 0; i < count; i += kLanes) {
+    const int lanes = smaller(kLanes, count - i);
+    const unsigned hits = bits(eq(load_partial(x + i, lanes), wanted) & first_lanes(lanes));
+    if (hits != 0) return i + __builtin_ctz(hits);
+  }
+  return 0;
+}
+
+inline void scale(int count, real factor, const real* x, real* y) {
+  const Vec f = splat(factor);
+  for (int i = 0; i < count; i += kLanes) {
+    const int lanes = smaller(kLanes, count - i);
+    store_partial(y + i, f * load_partial(x + i, lanes), lanes);
+  }
+}
+
+const FlowKernels& flow_kernels() {
+  static const FlowKernels table = {normalise_row,  table_distances, nearest,           line_distances,
+                                    metric_weights, metric_rates,    logit_weights,     row_max,
+                                    first_equal,    scale,           triplet_distances, add_triplet_gradient};
+  return table;
+}
+
+}  // namespace wam::cpu::WAM_ISA
