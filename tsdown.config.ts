@@ -1,6 +1,7 @@
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
+import { inlineBrowser } from './scripts/inline-browser.mjs';
 
-const shared = {
+const shared: UserConfig = {
   outDir: 'dist',
   platform: 'node',
   target: 'node20.19',
@@ -8,7 +9,8 @@ const shared = {
   // import.meta.url in the CommonJS build: the addon is found relative to the package.
   shims: true,
   fixedExtension: false,
-} as const;
+  plugins: [inlineBrowser()],
+};
 
 export default defineConfig([
   {

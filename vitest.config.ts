@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { inlineBrowser } from './scripts/inline-browser.mjs';
 
 export default defineConfig({
+  plugins: [inlineBrowser()],
   test: {
     include: ['test/**/*.test.ts'],
     // Processes, not threads: a crash in native code ends one file, not the run.

@@ -30,7 +30,9 @@ function findNodeGyp() {
 
 const nodeGyp = findNodeGyp();
 if (!nodeGyp) {
-  console.error('wam-flow: node-gyp was not found. Install it beside wam-flow: npm install node-gyp');
+  console.error(
+    'wam-flow: node-gyp was not found. Install it beside wam-flow: npm install node-gyp',
+  );
   process.exit(1);
 }
 

@@ -22,7 +22,18 @@ function run(command, args, stdio = 'inherit') {
 
 const listed = run(
   'git',
-  ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '*.cpp', '*.h', '*.cu', '*.cuh'],
+  [
+    'ls-files',
+    '-z',
+    '--cached',
+    '--others',
+    '--exclude-standard',
+    '*.cpp',
+    '*.h',
+    '*.inl',
+    '*.cu',
+    '*.cuh',
+  ],
   'pipe',
 );
 // Git still lists a file that was deleted and not yet committed.

@@ -52,7 +52,7 @@ const LIB_HEIGHT: Readonly<Record<string, number>> = {
 export function nativeViolations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
-    const folder = /^native\/([^/]+)\/.*\.(cpp|cc|h|hpp|cu|cuh)$/.exec(path)?.[1];
+    const folder = /^native\/([^/]+)\/.*\.(cpp|cc|h|hpp|inl|cu|cuh)$/.exec(path)?.[1];
     if (folder === undefined) continue;
     const below = NATIVE_BELOW[folder];
     if (below === undefined) {

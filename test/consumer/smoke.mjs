@@ -1,0 +1,14 @@
+// Runs in an installed copy: loads the package as an ES module and prints the plan of every shipped example.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { observationFromWindow, Planner, readScenarios } from 'wam-flow';
+
+const home = dirname(fileURLToPath(import.meta.resolve('wam-flow/package.json')));
+const { windows } = await readScenarios(join(home, 'examples', 'scenarios'));
+const planner = await Planner.load('mini', { threads: 1 });
+for (const window of windows) {
+  const plan = await planner.plan(observationFromWindow(window), { seed: 7 });
+  console.log(window.id, Array.from(plan.trajectory, (value) => value.toFixed(4)).join(' '));
+}
+if (windows.length === 0) throw new Error('no examples in the package');
+await planner.close();
