@@ -30,16 +30,20 @@ struct PlanOptions {
   bool cache = true;  // false recomputes the prefix in every step (for tests and measurement)
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   const std::atomic<bool>* abort = nullptr;  // checked between steps
+  /// Called on the planning thread after each step with the number of steps run so far and the reduced plan
+  /// [waypoints, 3]; null: not called.
+  void (*on_step)(void* context, int steps_run, const float* trajectory) = nullptr;
+  void* on_step_context = nullptr;
 };
 
 /// Poses are x, y (metres), heading (radians) of the tracked point in its own present frame, float32 for the API.
 struct PlanOutput {
-  std::vector<float> trajectory;         // [waypoints, 3]
-  std::vector<float> refinements;        // [steps_run, waypoints, 3]: the reduced plan after each step
-  std::vector<float> samples;            // [samples, waypoints, 3] of the last step run
-  std::vector<std::int32_t> tokens;      // [samples, slots] of the last step run
-  std::vector<float> log_probability;    // [samples, slots] of those tokens under the last posterior
-  std::vector<float> margin;             // [samples, slots] top-two logit gap of the last posterior
+  std::vector<float> trajectory;       // [waypoints, 3]
+  std::vector<float> refinements;      // [steps_run, waypoints, 3]: the reduced plan after each step
+  std::vector<float> samples;          // [samples, waypoints, 3] of the last step run
+  std::vector<std::int32_t> tokens;    // [samples, slots] of the last step run
+  std::vector<float> log_probability;  // [samples, slots] of those tokens under the last posterior
+  std::vector<float> margin;           // [samples, slots] top-two logit gap of the last posterior
   int steps_run = 0;
   bool aborted = false;  // no field above is meaningful when no step had run
   double features_us = 0, prefix_us = 0, steps_us = 0;
