@@ -20,7 +20,7 @@
       "GCC_OPTIMIZATION_LEVEL": "3",
       "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
       "MACOSX_DEPLOYMENT_TARGET": "12.0",
-      "OTHER_CPLUSPLUSFLAGS": ["-ffp-contract=off"]
+      "OTHER_CPLUSPLUSFLAGS": ["<@(wam_baseline_flags)"]
     },
     "msvs_settings": {
       "VCCLCompilerTool": {
@@ -36,12 +36,12 @@
       "type": "static_library",
       "sources": ["<@(wam_core_sources)"],
       # Contraction would let the compiler decide where a product is rounded; here the source decides.
-      "cflags_cc": ["-ffp-contract=off"]
+      "cflags_cc": ["<@(wam_baseline_flags)"]
     },
     {
       "target_name": "wam_flow",
       "sources": ["<@(wam_binding_sources)"],
-      "cflags_cc": ["-ffp-contract=off"],
+      "cflags_cc": ["<@(wam_baseline_flags)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": [
         "NAPI_CPP_EXCEPTIONS",
@@ -62,17 +62,15 @@
           "target_name": "wam_avx2",
           "type": "static_library",
           "sources": ["<@(wam_avx2_sources)"],
-          "cflags_cc": ["-mavx2", "-mfma"],
-          "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma"] }
+          "cflags_cc": ["<@(wam_avx2_flags)"],
+          "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(wam_avx2_flags)"] }
         },
         {
           "target_name": "wam_avx512",
           "type": "static_library",
           "sources": ["<@(wam_avx512_sources)"],
-          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
-          "xcode_settings": {
-            "OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]
-          }
+          "cflags_cc": ["<@(wam_avx512_flags)"],
+          "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(wam_avx512_flags)"] }
         }
       ]
     }],
@@ -82,7 +80,7 @@
           "target_name": "wam_flow_native_tests",
           "type": "executable",
           "sources": ["<@(wam_test_sources)"],
-          "cflags_cc": ["-ffp-contract=off"],
+          "cflags_cc": ["<@(wam_baseline_flags)"],
           "dependencies": ["wam_core"],
           "conditions": [["target_arch=='x64'", { "dependencies": ["wam_avx2", "wam_avx512"] }]]
         },
@@ -93,7 +91,7 @@
           "type": "executable",
           "sources": ["<@(wam_core_sources)", "<@(wam_test_sources)"],
           "defines": ["WAM_REAL=double"],
-          "cflags_cc": ["-ffp-contract=off"]
+          "cflags_cc": ["<@(wam_baseline_flags)"]
         }
       ]
     }]

@@ -1,5 +1,8 @@
 {
   "variables": {
+    "wam_baseline_flags": ["-ffp-contract=off"],
+    "wam_avx2_flags": ["-mavx2", "-mfma"],
+    "wam_avx512_flags": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
     "wam_core_sources": [
       "native/core/thread_pool.cpp",
       "native/flow/grid.cpp",
