@@ -5,6 +5,8 @@
     "wam_avx512_flags": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
     "wam_core_sources": [
       "native/core/thread_pool.cpp",
+      "native/cpu/cpu_backend_flow.cpp",
+      "native/cpu/cpu_backend_posterior.cpp",
       "native/flow/grid.cpp",
       "native/flow/mixture.cpp",
       "native/flow/schedule.cpp"

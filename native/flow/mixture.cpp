@@ -17,8 +17,9 @@ void MixtureSchedule::check() const {
   }
   const bool ordered = beta_min >= 0 && beta_max > beta_min && std::isfinite(beta_max);
   if (kind == Kind::vp && !ordered) {
-    throw Error("ERR_CONFIG", "scheduler.beta_min and beta_max must be finite with 0 <= beta_min < beta_max, received " +
-                                  std::to_string(beta_min) + " and " + std::to_string(beta_max));
+    throw Error("ERR_CONFIG",
+                "scheduler.beta_min and beta_max must be finite with 0 <= beta_min < beta_max, received " +
+                    std::to_string(beta_min) + " and " + std::to_string(beta_max));
   }
 }
 

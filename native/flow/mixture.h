@@ -22,7 +22,7 @@ struct MixtureSchedule {
     linear_vp,   // alpha = t, sigma = sqrt(1 - t^2)
   };
   Kind kind = Kind::cond_ot;
-  double exponent = 1;                    // polynomial
+  double exponent = 1;                   // polynomial
   double beta_min = 0.1, beta_max = 20;  // vp
 
   /// Throws Error(ERR_CONFIG) when a parameter has no meaning.

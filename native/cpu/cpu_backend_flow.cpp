@@ -1,0 +1,124 @@
+// Flow operations of the CPU backend: the metric path and its steps. Rows are independent; each is computed by one
+// task in one order, so results do not depend on the number of threads.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "cpu/cpu_backend_impl.h"
+#include "cpu/inverse_cdf.h"
+#include "cpu/metric_rows.h"
+
+namespace wam::cpu {
+namespace {
+
+/// f(row, path) for rows [begin, end), measured block by block.
+template <class F>
+void each_row(const FlowKernels& kernels, const TokenMetric& metric, double* scratch, std::int64_t begin,
+              std::int64_t end, const std::int32_t* x_1, F f) {
+  MetricRows path(kernels, metric, scratch);
+  for (std::int64_t first = begin; first < end; first += MetricRows::kRows) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(MetricRows::kRows, end - first));
+    path.begin(static_cast<int>(first), rows, x_1);
+    for (int i = 0; i < rows; ++i) f(static_cast<int>(first) + i, path);
+  }
+}
+
+std::int32_t draw_from_path(const FlowKernels& kernels, MetricRows& path, int row, real beta, float draw) {
+  const MetricRows::View view = path.row(row, beta);
+  const double total = kernels.metric_weights(view.count, view.distance, beta, path.weight(), path.block_sum());
+  return view.begin + inverse_cdf<false>(view.count, path.weight(), path.block_sum(), draw * total);
+}
+
+}  // namespace
+
+void CpuBackend::path_step(const PathStep& s) {
+  const real beta = finite(s.beta);
+  const std::size_t size = MetricRows::scratch_size(s.metric);
+  parallel_ranges(s.rows, MetricRows::unit(s.metric), MetricRows::cost(s.metric),
+                  [&](std::int64_t begin, std::int64_t end, int worker) {
+                    double* scratch = worker_scratch<double>(worker, size);
+                    each_row(flow_, s.metric, scratch, begin, end, s.x_1, [&](int row, MetricRows& path) {
+                      if (s.rule == StepRule::renoise) {
+                        s.x_next[row] = draw_from_path(flow_, path, row, beta, s.draw[row]);
+                        return;
+                      }
+                      const MetricRows::View view = path.row(row, beta);
+                      const real reach = path.distance_to(row, s.x_t[row]);
+                      double rates = 0;
+                      const double weights = flow_.metric_rates(view.count, view.distance, beta, reach, path.weight(),
+                                                                path.block_sum(), &rates);
+                      // An infinite weight times no rate at all means staying.
+                      const double expected_jumps = rates > 0 ? s.step_weight * (rates / weights) : 0;
+                      const bool jumps = s.jump[row] < -std::expm1(-expected_jumps);
+                      s.x_next[row] = jumps ? view.begin + inverse_cdf<false>(view.count, path.weight(),
+                                                                              path.block_sum(), s.draw[row] * rates)
+                                            : s.x_t[row];
+                    });
+                  });
+}
+
+void CpuBackend::path_noise(const PathNoise& s) {
+  const std::size_t size = MetricRows::scratch_size(s.metric);
+  parallel_ranges(s.rows, MetricRows::unit(s.metric), MetricRows::cost(s.metric),
+                  [&](std::int64_t begin, std::int64_t end, int worker) {
+                    double* scratch = worker_scratch<double>(worker, size);
+                    each_row(flow_, s.metric, scratch, begin, end, s.x_1, [&](int row, MetricRows& path) {
+                      s.x_t[row] = draw_from_path(flow_, path, row, finite(s.beta[row]), s.draw[row]);
+                    });
+                  });
+}
+
+void CpuBackend::path_probability(int rows, const TokenMetric& metric, const real* beta, const std::int32_t* x_1,
+                                  real* prob) {
+  const std::size_t size = MetricRows::scratch_size(metric);
+  parallel_ranges(rows, MetricRows::unit(metric), MetricRows::cost(metric),
+                  [&](std::int64_t begin, std::int64_t end, int worker) {
+                    double* scratch = worker_scratch<double>(worker, size);
+                    each_row(flow_, metric, scratch, begin, end, x_1, [&](int row, MetricRows& path) {
+                      const MetricRows::View view = path.row(row, finite(beta[row]));
+                      real* out = prob + static_cast<std::int64_t>(row) * metric.vocab;
+                      std::fill_n(out, view.begin, real{0});
+                      std::fill(out + view.begin + view.count, out + metric.vocab, real{0});
+                      out += view.begin;
+                      const double total =
+                          flow_.metric_weights(view.count, view.distance, finite(beta[row]), out, path.block_sum());
+                      flow_.scale(view.count, static_cast<real>(1 / total), out, out);
+                    });
+                  });
+}
+
+void CpuBackend::path_rates(int rows, const TokenMetric& metric, const real* beta, const real* beta_dot,
+                            const std::int32_t* x_t, const std::int32_t* x_1, real* rate, real* total) {
+  const std::size_t size = MetricRows::scratch_size(metric);
+  parallel_ranges(
+      rows, MetricRows::unit(metric), MetricRows::cost(metric), [&](std::int64_t begin, std::int64_t end, int worker) {
+        double* scratch = worker_scratch<double>(worker, size);
+        each_row(flow_, metric, scratch, begin, end, x_1, [&](int row, MetricRows& path) {
+          const MetricRows::View view = path.row(row, finite(beta[row]));
+          real* out = rate + static_cast<std::int64_t>(row) * metric.vocab;
+          std::fill_n(out, view.begin, real{0});
+          std::fill(out + view.begin + view.count, out + metric.vocab, real{0});
+          out += view.begin;
+          double rates = 0;
+          const double weights = flow_.metric_rates(view.count, view.distance, finite(beta[row]),
+                                                    path.distance_to(row, x_t[row]), out, path.block_sum(), &rates);
+          const double factor = finite(beta_dot[row]) / weights;
+          flow_.scale(view.count, static_cast<real>(factor), out, out);
+          total[row] = static_cast<real>(factor * rates);
+        });
+      });
+}
+
+void CpuBackend::metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) {
+  const std::size_t size = MetricRows::scratch_size(metric);
+  parallel_ranges(rows, MetricRows::unit(metric), MetricRows::cost(metric),
+                  [&](std::int64_t begin, std::int64_t end, int worker) {
+                    double* scratch = worker_scratch<double>(worker, size);
+                    each_row(flow_, metric, scratch, begin, end, x_1, [&](int row, MetricRows& path) {
+                      path.all(row, distance + static_cast<std::int64_t>(row) * metric.vocab);
+                    });
+                  });
+}
+
+}  // namespace wam::cpu

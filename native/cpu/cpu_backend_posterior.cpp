@@ -1,0 +1,147 @@
+// Flow operations of the CPU backend on the network's posterior and on token tables: decoding, generalised KL, nearest
+// token, triplet margin.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+
+#include "cpu/cpu_backend_impl.h"
+#include "cpu/inverse_cdf.h"
+
+namespace wam::cpu {
+namespace {
+
+constexpr real kLowest = -std::numeric_limits<real>::infinity();
+
+std::size_t row_scratch_size(int vocab) {
+  return static_cast<std::size_t>(sum_blocks(vocab)) + (static_cast<std::size_t>(vocab) * sizeof(real) + 7) / 8;
+}
+
+/// The k-th largest logit: everything below it is cut. `copy` is overwritten.
+real cut_of(int vocab, const real* logits, int top_k, real* copy) {
+  if (top_k <= 0 || top_k >= vocab) return kLowest;
+  // NaN has no place in an order; it carries no weight either.
+  std::transform(logits, logits + vocab, copy, [](real v) { return v == v ? v : kLowest; });
+  std::nth_element(copy, copy + top_k - 1, copy + vocab, std::greater<real>());
+  return copy[top_k - 1];
+}
+
+}  // namespace
+
+void CpuBackend::decode_posterior(const DecodePosterior& d) {
+  const std::size_t size = row_scratch_size(d.vocab);
+  parallel_ranges(d.rows, 1, d.vocab, [&](std::int64_t begin, std::int64_t end, int worker) {
+    double* block_sum = worker_scratch<double>(worker, size);
+    real* weight = reinterpret_cast<real*>(block_sum + sum_blocks(d.vocab));
+    for (std::int64_t row = begin; row < end; ++row) {
+      const real* logits = d.logits + row * d.ldl;
+      const real highest = flow_.row_max(d.vocab, logits);
+      double total = 0;  // of softmax(logits), when already known
+      int token = 0;
+      if (d.rule == DecodeRule::median) {
+        total = flow_.logit_weights(d.vocab, logits, highest, 1, kLowest, weight, block_sum);
+        token = inverse_cdf<true>(d.vocab, weight, block_sum, 0.5 * total);
+      } else if (d.rule == DecodeRule::sample && d.temperature > 0) {
+        const real cut = cut_of(d.vocab, logits, d.top_k, weight);
+        const real inverse = std::min(1 / d.temperature, std::numeric_limits<real>::max());
+        const double cut_total = flow_.logit_weights(d.vocab, logits, highest, inverse, cut, weight, block_sum);
+        token = inverse_cdf<false>(d.vocab, weight, block_sum, d.uniform[row] * cut_total);
+        if (d.temperature == 1 && cut == kLowest) total = cut_total;
+      } else {
+        token = flow_.first_equal(d.vocab, logits, highest);
+      }
+      d.token[row] = token;
+      if (d.log_probability == nullptr) continue;
+      if (total == 0) total = flow_.logit_weights(d.vocab, logits, highest, 1, kLowest, weight, block_sum);
+      d.log_probability[row] = static_cast<real>(static_cast<double>(logits[token]) - highest - std::log(total));
+    }
+  });
+}
+
+void CpuBackend::generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1,
+                                const std::int32_t* x_t, const real* rate, real* loss, real* dlogits) {
+  const std::size_t size = row_scratch_size(vocab);
+  parallel_ranges(rows, 1, 2.0 * vocab, [&](std::int64_t begin, std::int64_t end, int worker) {
+    double* block_sum = worker_scratch<double>(worker, size);
+    real* weight = reinterpret_cast<real*>(block_sum + sum_blocks(vocab));
+    for (std::int64_t row = begin; row < end; ++row) {
+      const real* l = logits + row * vocab;
+      const int target = x_1[row], present = x_t[row];
+      const real highest = flow_.row_max(vocab, l);
+      const double total = flow_.logit_weights(vocab, l, highest, 1, kLowest, weight, block_sum);
+      const double here = weight[present] / total;  // p(x_t)
+      const double log_target = static_cast<double>(l[target]) - highest - std::log(total);
+      const double moving = present == target ? 0 : 1;
+      const double r = rate[row];
+      loss[row] = static_cast<real>(-r * (here - (1 - moving) + moving * log_target));
+      if (dlogits == nullptr) continue;
+      real* g = dlogits + row * vocab;
+      flow_.scale(vocab, static_cast<real>(r * (here + moving) / total), weight, g);
+      g[present] = static_cast<real>(static_cast<double>(g[present]) - r * here);
+      g[target] = static_cast<real>(static_cast<double>(g[target]) - r * moving);
+    }
+  });
+}
+
+void CpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
+                               std::int32_t* token, real* distance2) {
+  constexpr int kBlock = 256;  // queries that share one pass over the table
+  const std::size_t size = static_cast<std::size_t>(kBlock) * static_cast<std::size_t>(dim + kNearestScratch) +
+                           static_cast<std::size_t>(table_tile_size(dim));
+  const double cost = static_cast<double>(vocab) * (1 + dim / 4.0);
+  parallel_ranges(rows, 8, cost, [&](std::int64_t begin, std::int64_t end, int worker) {
+    real* queries = worker_scratch<real>(worker, size);
+    real* best = queries + static_cast<std::size_t>(kBlock) * static_cast<std::size_t>(dim);
+    real* tile = best + static_cast<std::size_t>(kBlock) * kNearestScratch;
+    for (std::int64_t first = begin; first < end; first += kBlock) {
+      const int count = static_cast<int>(std::min<std::int64_t>(kBlock, end - first));
+      const real* block = query + first * dim;
+      if (normalise) {
+        for (std::int64_t r = 0; r < count; ++r) flow_.normalise_row(dim, block + r * dim, queries + r * dim);
+        block = queries;
+      }
+      flow_.nearest(vocab, dim, table, normalise, count, block, tile, best, token + first,
+                    distance2 == nullptr ? nullptr : distance2 + first);
+    }
+  });
+}
+
+double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
+                                  const std::int32_t* positive, const std::int32_t* negative, const real* margin,
+                                  bool normalise, real* dtable) {
+  if (count <= 0) return 0;
+  const double eps = normalise ? 0 : 1e-6;
+  const auto row = [&](std::int32_t token) { return table + static_cast<std::int64_t>(token) * dim; };
+  TripletDistances* distances = call_scratch<TripletDistances>(static_cast<std::size_t>(count));
+  parallel_ranges(count, 16, 5.0 * dim, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      distances[i] = flow_.triplet_distances(dim, row(anchor[i]), row(positive[i]), row(negative[i]), normalise, eps);
+    }
+  });
+  const auto hinge = [&](std::int64_t i) { return distances[i].positive - distances[i].negative + margin[i]; };
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) sum += std::max(0.0, hinge(i));
+  if (dtable == nullptr) return sum / count;
+
+  // A task owns a range of table rows and goes through all triplets, so each row collects its terms in triplet order.
+  const double share = 1.0 / count;
+  const double cost_of_row = 10.0 * dim * count / vocab;
+  parallel_ranges(vocab, 1, cost_of_row, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (!(hinge(i) > 0)) continue;
+      const std::int32_t id[3] = {anchor[i], positive[i], negative[i]};
+      const double to_positive[3] = {share, -share, 0}, to_negative[3] = {-share, 0, share};
+      for (int own = 0; own < 3; ++own) {
+        if (id[own] < begin || id[own] >= end) continue;
+        flow_.add_triplet_gradient(dim, row(id[0]), row(id[1]), row(id[2]), distances[i], normalise, eps, own,
+                                   to_positive[own], to_negative[own],
+                                   dtable + static_cast<std::int64_t>(id[own]) * dim);
+      }
+    }
+  });
+  return sum / count;
+}
+
+}  // namespace wam::cpu

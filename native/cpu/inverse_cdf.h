@@ -1,0 +1,35 @@
+#pragma once
+#include "cpu/flow_kernels.h"
+
+namespace wam::cpu {
+
+/// Inverse CDF in index order over weights summed by blocks (flow_kernels.h): the least index whose running sum exceeds
+/// `target`, or reaches it when `kInclusive`. Running sums are double. Never an index of weight 0 unless all are.
+template <bool kInclusive>
+int inverse_cdf(int count, const real* weight, const double* block_sum, double target) {
+  const auto passed = [target](double sum) { return kInclusive ? sum >= target : sum > target; };
+  double running = 0, start = 0;
+  int block = 0;
+  for (int b = 0; b < sum_blocks(count); ++b) {
+    if (!(block_sum[b] > 0)) continue;
+    block = b;
+    start = running;
+    running += block_sum[b];
+    if (passed(running)) break;
+  }
+  // Rounding may let the running sum of the elements end just short of the block's, or of a target close to the total:
+  // the last element that has a weight is meant then.
+  const int begin = block * kSumBlock;
+  const int end = begin + kSumBlock < count ? begin + kSumBlock : count;
+  int last = begin;
+  running = start;
+  for (int i = begin; i < end; ++i) {
+    if (!(weight[i] > 0)) continue;
+    last = i;
+    running += static_cast<double>(weight[i]);
+    if (passed(running)) break;
+  }
+  return last;
+}
+
+}  // namespace wam::cpu

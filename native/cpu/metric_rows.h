@@ -1,0 +1,115 @@
+#pragma once
+// Distances of the metric path for a block of rows, in either form of TokenMetric, in the scratch of one worker.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "core/backend.h"
+#include "cpu/flow_kernels.h"
+
+namespace wam::cpu {
+
+/// An infinite inverse temperature (t = 1 of the published schedule) as the greatest finite one: 0 * infinity would
+/// make the weight of x1 itself a NaN.
+inline real finite(real value) { return std::min(value, std::numeric_limits<real>::max()); }
+
+class MetricRows {
+ public:
+  /// Rows that are measured together: a tile of the table serves all of them.
+  static constexpr int kRows = 16;
+
+  /// Tokens [begin, begin+count) and their distances to x1. The others are so far that exp(-beta d) is 0.
+  struct View {
+    int begin, count;
+    const real* distance;
+  };
+
+  /// Scratch in doubles.
+  static std::size_t scratch_size(const TokenMetric& metric) {
+    const auto vocab = static_cast<std::size_t>(metric.vocab);
+    const std::size_t reals =
+        is_line(metric)
+            ? 2 * vocab
+            : (kRows + 1) * vocab + static_cast<std::size_t>(kRows * metric.dim + table_tile_size(metric.dim));
+    return static_cast<std::size_t>(sum_blocks(metric.vocab)) + (reals * sizeof(real) + 7) / 8 + 3 * 8;
+  }
+  /// Elements touched for one row, for choosing the number of threads.
+  static double cost(const TokenMetric& metric) {
+    return static_cast<double>(metric.vocab) * (is_line(metric) ? 2 : 4 + metric.dim / 4.0);
+  }
+  /// Rows that a task should be a multiple of.
+  static std::int64_t unit(const TokenMetric& metric) { return is_line(metric) ? 1 : 8; }
+
+  MetricRows(const FlowKernels& kernels, const TokenMetric& metric, double* scratch)
+      : kernels_(kernels), metric_(metric), block_sum_(scratch) {
+    weight_ = reinterpret_cast<real*>(scratch + sum_blocks(metric.vocab));
+    distance_ = weight_ + metric.vocab;
+    if (is_line(metric)) return;
+    query_ = distance_ + static_cast<std::size_t>(kRows) * metric.vocab;
+    tile_ = query_ + static_cast<std::size_t>(kRows) * metric.dim;
+  }
+
+  /// Rows [first, first+rows), rows <= kRows; x_1 is indexed by absolute row.
+  void begin(int first, int rows, const std::int32_t* x_1) {
+    first_ = first, x_1_ = x_1;
+    if (!is_line(metric_)) measure(rows, x_1 + first, distance_);
+  }
+
+  View row(int row, real beta) {
+    if (!is_line(metric_))
+      return {0, metric_.vocab, distance_ + static_cast<std::size_t>(row - first_) * metric_.vocab};
+    const real* u = metric_.coordinate;
+    const real anchor = u[x_1_[row]];
+    const double radius = beta > 0 ? std::pow(kDepth / beta, 1.0 / metric_.power) : std::numeric_limits<double>::max();
+    const real* low = std::lower_bound(u, u + metric_.vocab, anchor - radius);
+    const real* high = std::upper_bound(u, u + metric_.vocab, anchor + radius);
+    const View view = {static_cast<int>(low - u), static_cast<int>(high - low), distance_};
+    kernels_.line_distances(view.count, low, anchor, metric_.power, distance_);
+    return view;
+  }
+
+  /// d(token, x1) of the row, with the bits that `row` has for that token.
+  real distance_to(int row, std::int32_t token) const {
+    if (!is_line(metric_)) return distance_[static_cast<std::size_t>(row - first_) * metric_.vocab + token];
+    real d;
+    kernels_.line_distances(1, metric_.coordinate + token, metric_.coordinate[x_1_[row]], metric_.power, &d);
+    return d;
+  }
+
+  /// All distances of a row of either form: out [vocab].
+  void all(int row, real* out) const {
+    if (is_line(metric_)) {
+      kernels_.line_distances(metric_.vocab, metric_.coordinate, metric_.coordinate[x_1_[row]], metric_.power, out);
+    } else {
+      std::copy_n(distance_ + static_cast<std::size_t>(row - first_) * metric_.vocab, metric_.vocab, out);
+    }
+  }
+
+  real* weight() const { return weight_; }          // [vocab]
+  double* block_sum() const { return block_sum_; }  // [sum_blocks(vocab)]
+
+ private:
+  static bool is_line(const TokenMetric& metric) { return metric.coordinate != nullptr; }
+  // exp(-x) is 0 (flushed) beyond; a little more than needed, so that a band cut there loses nothing.
+  static constexpr double kDepth = sizeof(real) == 4 ? 88 : 746;
+
+  void measure(int rows, const std::int32_t* x_1, real* out) {
+    for (int r = 0; r < rows; ++r) {
+      kernels_.normalise_row(metric_.dim, metric_.table + static_cast<std::int64_t>(x_1[r]) * metric_.dim,
+                             query_ + static_cast<std::int64_t>(r) * metric_.dim);
+    }
+    kernels_.table_distances(metric_.vocab, metric_.dim, metric_.table, true, rows, query_, true, tile_, out,
+                             metric_.vocab);
+  }
+
+  const FlowKernels& kernels_;
+  const TokenMetric metric_;
+  double* block_sum_;
+  real *weight_, *distance_, *query_ = nullptr, *tile_ = nullptr;
+  int first_ = 0;
+  const std::int32_t* x_1_ = nullptr;
+};
+
+}  // namespace wam::cpu
