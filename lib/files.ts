@@ -1,6 +1,7 @@
 // Files that survive a kill at any moment: written under a temporary name, flushed, renamed, folder flushed.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -40,6 +41,21 @@ export async function writeFileDurable(path: string, data: FileData): Promise<vo
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Opens a file for reading; undefined when there is something else in its place (a folder, a named pipe, a device).
+ * Rejects with Node's error when there is nothing.
+ */
+export async function openRegularFile(
+  path: string,
+): Promise<{ file: FileHandle; size: number } | undefined> {
+  // O_NONBLOCK: a named pipe would be waited for; it does not exist on Windows.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const stat = await file.stat();
+  if (stat.isFile()) return { file, size: stat.size };
+  await file.close();
+  return undefined;
 }
 
 /** Flushes the entries of a folder (creations, renames), where the system can do that. Rejects with Node's error. */

@@ -177,7 +177,7 @@ describe('writing', () => {
   ];
 
   it('gives what another reader of the format understands', async () => {
-    const pieces = await encodeSafetensors(tensors, { format: 'pt', b: '\u2028"' });
+    const { pieces } = await encodeSafetensors(tensors, { format: 'pt', b: '\u2028"' });
     const raw = Buffer.concat(pieces);
     const length = Number(raw.readBigUInt64LE(0));
     expect(length % 8).toBe(0);
@@ -190,9 +190,9 @@ describe('writing', () => {
   });
 
   it('is read back unchanged, and does not depend on the order of the tensors', async () => {
-    const forward = Buffer.concat(await encodeSafetensors(tensors, { a: '1', b: '2' }));
+    const forward = Buffer.concat((await encodeSafetensors(tensors, { a: '1', b: '2' })).pieces);
     const backward = Buffer.concat(
-      await encodeSafetensors([...tensors].reverse(), { b: '2', a: '1' }),
+      (await encodeSafetensors([...tensors].reverse(), { b: '2', a: '1' })).pieces,
     );
     expect(forward.equals(backward)).toBe(true);
     const back = parseSafetensors(forward).tensors;
@@ -275,7 +275,7 @@ describe('refusing', () => {
   it('changed data, by the checksum', async () => {
     const path = join(folder, 'flip.safetensors');
     const tensor = { name: 'w', shape: [1000], data: new Float32Array(1000).fill(1) };
-    const raw = Buffer.concat(await encodeSafetensors([tensor]));
+    const raw = Buffer.concat((await encodeSafetensors([tensor])).pieces);
     writeFileSync(path, raw);
     expect((await readSafetensors(path)).tensors.get('w')?.data[999]).toBe(1);
     raw[raw.length - 1000]! ^= 1;
@@ -305,13 +305,15 @@ describe('refusing', () => {
 
   it('thousands of random cuts and flips with a WamFlowError or a sound result', async () => {
     const raw = Buffer.concat(
-      await encodeSafetensors(
-        [
-          { name: 'layer.weight', shape: [3, 5], data: new Float32Array(15) },
-          { name: 'layer.bias', shape: [5], data: new Float32Array(5) },
-        ],
-        { model_type: 'wam-flow' },
-      ),
+      (
+        await encodeSafetensors(
+          [
+            { name: 'layer.weight', shape: [3, 5], data: new Float32Array(15) },
+            { name: 'layer.bias', shape: [5], data: new Float32Array(5) },
+          ],
+          { model_type: 'wam-flow' },
+        )
+      ).pieces,
     );
     let seed = 12345;
     const random = (n: number) => {

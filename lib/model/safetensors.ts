@@ -1,10 +1,9 @@
 // Reader and writer of the safetensors container: 8 bytes little-endian header length, JSON header, tensor data.
 // Little-endian hosts only, as is the engine.
 
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { WamFlowError } from '../errors.js';
-import { ioError, isMissing, sha256 } from '../files.js';
+import { ioError, isMissing, openRegularFile, sha256 } from '../files.js';
 import { bfloat16ToFloat32, float16ToFloat32 } from './half-floats.js';
 import {
   corrupt,
@@ -83,38 +82,34 @@ export async function readSafetensors(
   path: string,
   inspect?: (header: SafetensorsHeader) => void,
 ): Promise<Safetensors> {
-  let file: FileHandle;
+  let opened: Awaited<ReturnType<typeof openRegularFile>>;
   try {
-    // O_NONBLOCK: a named pipe in place of the file is refused below instead of waited for.
-    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    opened = await openRegularFile(path);
   } catch (error) {
-    if (isMissing(error)) {
-      throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${path} does not exist`, {
-        cause: error,
-      });
-    }
-    throw ioError(`cannot open ${path}`, error);
+    if (!isMissing(error)) throw ioError(`cannot open ${path}`, error);
+    throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${path} does not exist`, { cause: error });
   }
+  if (!opened) throw corrupt(path, 'not a regular file');
   try {
-    return await readOpenFile(file, path, inspect);
+    return await readOpenFile(opened.file, opened.size, path, inspect);
   } catch (error) {
     throw ioError(`cannot read ${path}`, error);
   } finally {
-    await file.close();
+    await opened.file.close();
   }
 }
 
 /**
- * The pieces of a file that holds `tensors` as F32, in this order: length, header, data sorted by name. The same
- * tensors and metadata always give the same bytes. `data_sha256` is added to the metadata. Data is not copied: change
- * nothing until the pieces are written.
+ * A file that holds `tensors` as F32: `pieces` to be written one after the other (header, then data sorted by name), and
+ * the digest of the data, which is added to the metadata. The same tensors and metadata always give the same bytes.
+ * Data is not copied: change nothing until the pieces are written.
  *
  * @throws WamFlowError `ERR_ARGUMENT` for two tensors of one name, `ERR_SHAPE` when data does not fill its shape.
  */
 export async function encodeSafetensors(
   tensors: readonly FloatTensor[],
   metadata: Readonly<Record<string, string>> = {},
-): Promise<Uint8Array[]> {
+): Promise<{ pieces: Uint8Array[]; digest: string }> {
   const sorted = [...tensors].sort((a, b) => compare(a.name, b.name));
   const entries: string[] = [];
   const data: Uint8Array[] = [];
@@ -144,11 +139,13 @@ export async function encodeSafetensors(
     data.push(bytes);
     at += bytes.byteLength;
   }
-  const all = { ...metadata, [kDigestKey]: await sha256(data) };
+  const digest = await sha256(data);
+  const all = { ...metadata, [kDigestKey]: digest };
   const members = Object.entries(all)
     .sort(([a], [b]) => compare(a, b))
     .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  return [encodeHeader(`{${[`"__metadata__":{${members}}`, ...entries]}}`), ...data];
+  const header = encodeHeader(`{${[`"__metadata__":{${members}}`, ...entries]}}`);
+  return { pieces: [header, ...data], digest };
 }
 
 /**
@@ -169,20 +166,15 @@ export function toFloat32(tensor: StoredTensor, name: string): Float32Array {
 
 async function readOpenFile(
   file: FileHandle,
+  size: number,
   path: string,
   inspect?: (header: SafetensorsHeader) => void,
 ): Promise<Safetensors> {
-  const stat = await file.stat();
-  if (!stat.isFile()) throw corrupt(path, 'not a regular file');
-  const headerBytes = headerLength(
-    await readExactly(file, 0, Math.min(8, stat.size), path),
-    stat.size,
-    path,
-  );
+  const headerBytes = headerLength(await readExactly(file, 0, Math.min(8, size), path), size, path);
   const text = decodeUtf8(await readExactly(file, 8, headerBytes, path), path);
-  const header = parseHeader(text, stat.size - 8 - headerBytes, path);
+  const header = parseHeader(text, size - 8 - headerBytes, path);
   inspect?.(header);
-  const data = await readExactly(file, 8 + headerBytes, stat.size - 8 - headerBytes, path);
+  const data = await readExactly(file, 8 + headerBytes, size - 8 - headerBytes, path);
   const expected = header.metadata.get(kDigestKey);
   if (expected !== undefined && expected !== (await sha256(data))) {
     throw corrupt(path, 'the data does not match its checksum');
