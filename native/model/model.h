@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/backend.h"
@@ -21,6 +21,12 @@ struct NamedTensor {
 /// less).
 ParameterLayout parameter_layout(const ModelConfig& config);
 
+/// Copies the tensors whose names begin with `prefix` into a block of this layout. Throws Error(ERR_CHECKPOINT_CORRUPT)
+/// with one list of all that is missing, extra, mis-shaped or not finite.
+void copy_tensors(const ParameterLayout& layout, const std::vector<NamedTensor>& tensors, std::string_view prefix,
+                  real* block);
+std::vector<NamedTensor> named_tensors(const ParameterLayout& layout, std::string_view prefix, const real* block);
+
 /// Immutable weights, shared by any number of planners.
 class Model {
  public:
@@ -30,7 +36,6 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const ParameterLayout& layout() const { return layout_; }
   const real* data() const { return block_.data(); }
-  const real* tensor(std::string_view name) const;
 
  private:
   ModelConfig config_;

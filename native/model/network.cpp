@@ -26,7 +26,7 @@ int feature_width(TokenType type) {
 Network::Network(const ModelConfig& config) {
   const auto linear = [&](const std::string& name, int in, int out, bool bias) {
     Linear l;
-    l.in = in, l.out = out;
+    l.in = in, l.out = out, l.id = linear_count++;
     l.weight = layout.add(name + ".weight", {out, in}, true);
     if (bias) l.bias = layout.add(name + ".bias", {out}, false);
     return l;
@@ -50,7 +50,8 @@ Network::Network(const ModelConfig& config) {
     const std::string name = "decoder.layers." + std::to_string(i);
     Layer layer;
     layer.attention_norm = norm(name + ".input_layernorm");
-    layer.qkv = linear(name + ".self_attn.qkv_proj", config.hidden, (config.heads + 2 * config.kv_heads) * head_dim, bias);
+    layer.qkv =
+        linear(name + ".self_attn.qkv_proj", config.hidden, (config.heads + 2 * config.kv_heads) * head_dim, bias);
     layer.output = linear(name + ".self_attn.o_proj", config.heads * head_dim, config.hidden, bias);
     layer.mlp_norm = norm(name + ".post_attention_layernorm");
     const int up = config.mlp == MlpKind::swiglu ? 2 * config.mlp_hidden : config.mlp_hidden;
@@ -58,6 +59,11 @@ Network::Network(const ModelConfig& config) {
     layer.down = linear(name + ".mlp.down_proj", config.mlp_hidden, config.hidden, bias);
     layers.push_back(layer);
   }
+  last_key_value = layers.back().qkv;
+  last_key_value.weight += static_cast<std::int64_t>(config.heads) * head_dim * config.hidden;
+  if (bias) last_key_value.bias += config.heads * head_dim;
+  last_key_value.out = 2 * config.kv_heads * head_dim;
+  last_key_value.id = linear_count++;
   final_norm = norm("decoder.norm");
   slot_embedding = layout.add("slot_embedding.weight", {config.slots(), config.hidden}, false);
   mask_embedding = layout.add("mask_embedding.weight", {1, config.hidden}, false);

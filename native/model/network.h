@@ -12,6 +12,7 @@ namespace wam::model {
 struct Linear {
   std::int64_t weight = 0, bias = -1;  // offsets; bias -1: none
   int in = 0, out = 0;
+  int id = 0;  // among the network's linear maps, for packed copies
 };
 
 /// Weight (and for layer_norm bias) of a normalisation over `hidden` columns.
@@ -36,6 +37,7 @@ struct Network {
   ParameterLayout layout;
   Linear encoder_in[kTokenTypes], encoder_out[kTokenTypes];
   std::vector<Layer> layers;
+  Linear last_key_value;  // the k | v rows of the last layer's qkv: all that prefix rows need there
   Norm final_norm;
   std::int64_t slot_embedding = 0;   // [slots, hidden]
   std::int64_t mask_embedding = 0;   // [1, hidden]: the input token at t = 0
@@ -43,6 +45,7 @@ struct Network {
   int feature_dim = 0;
   Linear numeric_input, numeric_head;  // feature_dim -> hidden; with free rows `weight` is the table [vocab, hidden]
   std::int64_t metric_table = -1;      // [vocab, table_dim] fixed, when the metric or the features need it
+  int linear_count = 0;
 };
 
 /// Random initial weights, a pure function of (config, seed); fixed buffers are computed, `table` is copied in.

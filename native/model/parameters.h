@@ -15,8 +15,8 @@ struct TensorSpec {
   std::vector<std::int64_t> shape;
   std::int64_t offset = 0;  // into the block, elements
   std::int64_t count = 0;
-  bool decay = false;    // weight decay applies (matrices)
-  bool trained = true;   // false: a fixed buffer such as the token features
+  bool decay = false;   // weight decay applies (matrices)
+  bool trained = true;  // false: a fixed buffer such as the token features
 };
 
 class ParameterLayout {

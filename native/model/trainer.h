@@ -21,7 +21,7 @@ struct TrainConfig {
   std::int64_t warmup = 150;
   double ema = 0.999;
   double dropout = 0.05;
-  double smear = 2;           // tokens; standard deviation of the target
+  double smear = 2;             // tokens; standard deviation of the target
   double zero_fraction = 0.25;  // of copies that train at t = 0
   bool augment = true;
   std::uint64_t seed = 1;

@@ -1,0 +1,167 @@
+#include "model/batch_loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace wam::model {
+
+namespace {
+
+// Augmentation (mini-recipe section 1): what another day on the same roads might have looked like.
+constexpr double kScaleDeviation = 0.1, kScaleLeast = 0.75, kScaleMost = 1.33;
+constexpr double kDrop = 0.1, kPositionNoise = 0.1, kVelocityNoise = 0.15;
+constexpr std::uint32_t kSceneDraw = 0x20000;  // address of the draws of the whole scene; agents and lanes lie below
+
+scene::Augmentation draw_augmentation(const RandomStream& stream, std::uint32_t step, std::uint32_t sample) {
+  const Philox4 r = stream.at(step, kSceneDraw, sample, RandomUse::train_augment);
+  scene::Augmentation a;
+  a.mirror = (r.word[0] & 1) != 0;
+  const double normal = std::sqrt(-2 * std::log(1 - unit_uniform(r.word[1]))) *
+                        std::cos(6.283185307179586 * unit_uniform(r.word[2]));
+  a.scale = std::clamp(std::exp(kScaleDeviation * normal), kScaleLeast, kScaleMost);
+  a.drop = kDrop, a.position_noise = kPositionNoise, a.velocity_noise = kVelocityNoise;
+  a.stream = &stream;
+  a.step = step, a.sample = sample;
+  return a;
+}
+
+void augment(const scene::Augmentation& a, scene::Future& future) {
+  for (int i = 0; i < scene::kWaypoints; ++i) {
+    future.x[i] *= a.scale;
+    future.y[i] *= a.mirror ? -a.scale : a.scale;
+    if (a.mirror) future.heading[i] = -future.heading[i];
+  }
+}
+
+}  // namespace
+
+BatchLoss::BatchLoss(const ModelConfig& model, const TrainConfig& train, const Network& network,
+                     const scene::Dataset& data, Backend& backend, const TokenMetric& metric)
+    : model_(model),
+      train_(train),
+      network_(network),
+      data_(data),
+      backend_(backend),
+      encoder_(model, network, backend),
+      decoder_(model, network, backend),
+      noise_(model, metric, backend, train.copies * model.slots()),
+      tokens_(model),
+      features_({model.max_agents, model.max_lanes}),
+      stream_(train.seed),
+      windows_(train.batch / train.micro_batches),
+      prefix_copies_(model.mask == MaskKind::full ? train.copies : 1),
+      arena_(Arena::measuring()) {
+  reserve(arena_);
+  arena_ = Arena(arena_.used());
+  reserve(arena_);
+  const std::size_t actions = static_cast<std::size_t>(windows_) * train.copies * model.slots();
+  input_.resize(actions), target_.resize(actions), slot_.resize(actions);
+  weight_.resize(actions), loss_.resize(actions);
+  for (std::size_t i = 0; i < actions; ++i) slot_[i] = static_cast<std::int32_t>(i % model.slots());
+  time_.resize(static_cast<std::size_t>(train.copies));
+}
+
+void BatchLoss::reserve(Arena& arena) {
+  const int sequences = windows_ * prefix_copies_;
+  const int prefix = sequences * scene::max_prefix_tokens({model_.max_agents, model_.max_lanes});
+  const int actions = windows_ * train_.copies * model_.slots();
+  encoder_.reserve(arena, sequences, true);
+  decoder_.reserve(arena, prefix + actions, true);
+  logits_ = arena.take<real>(static_cast<std::size_t>(actions) * model_.vocab);
+  dnormed_ = arena.take<real>(static_cast<std::size_t>(prefix + actions) * model_.hidden);
+}
+
+void BatchLoss::collect(std::int64_t step64, int micro) {
+  const auto step = static_cast<std::uint32_t>(step64);
+  const int slots = model_.slots(), copies = train_.copies;
+  const real token_weight = static_cast<real>(1.0 / (static_cast<double>(train_.batch) * copies * slots));
+  encoder_.clear();
+  for (int w = 0; w < windows_; ++w) {
+    const auto sample = static_cast<std::uint32_t>(micro * windows_ + w);
+    const Philox4 r = stream_.at(step, 0, sample, RandomUse::train_sample);
+    const double unit = (r.word[0] + r.word[1] * 0x1p-32) * 0x1p-32;  // 24 bits would skip windows of a large set
+    const int window = data_.draw(unit);
+    data_.observe(window, observation_);
+    scene::Future future = data_.future(window);
+    scene::Augmentation augmentation;
+    if (train_.augment) augmentation = draw_augmentation(stream_, step, sample);
+    augment(augmentation, future);
+    features_.build(observation_, augmentation, row_);
+    for (int i = 0; i < prefix_copies_; ++i) encoder_.add(row_);
+
+    const std::size_t first = static_cast<std::size_t>(w) * copies * slots;
+    tokens_.encode(future, row_.speed, &target_[first]);
+    draw_times(stream_, step, sample, copies, train_.zero_fraction, time_.data());
+    noise_.noise(stream_, step, sample, copies, time_.data(), &target_[first], &input_[first]);
+    for (int i = 0; i < copies * slots; ++i) {
+      target_[first + i] = target_[first + i % slots];
+      weight_[first + i] = target_[first + i] >= 0 ? token_weight : real(0);
+    }
+  }
+}
+
+BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::int64_t step, int micro, real* grad,
+                           const NumericTables* table_grad) {
+  collect(step, micro);
+  const int hidden = model_.hidden, vocab = model_.vocab, slots = model_.slots(), copies = train_.copies;
+  const int prefix = encoder_.total_rows();
+  const int actions = windows_ * copies * slots, rows = prefix + actions;
+  const int blocks = copies / prefix_copies_;  // a sequence
+  all_.clear(), last_.clear();
+  position_.resize(static_cast<std::size_t>(rows));
+  for (int i = 0; i < encoder_.observations(); ++i) {
+    const Sequence sequence{encoder_.prefix_begin(i), encoder_.prefix_rows(i), prefix + i * blocks * slots, blocks};
+    add_segments(model_.mask, sequence, slots, {true, true}, all_);
+    add_segments(model_.mask, sequence, slots, {false, true}, last_);
+    for (int k = 0; k < sequence.prefix_rows; ++k) position_[sequence.prefix_begin + k] = k;
+    for (int k = 0; k < blocks * slots; ++k) position_[sequence.action_begin + k] = sequence.prefix_rows + k % slots;
+  }
+
+  const Weights weights{block, nullptr};
+  real* x = decoder_.input();
+  real* action_rows = x + static_cast<std::int64_t>(prefix) * hidden;
+  encoder_.forward(weights, x);
+  backend_.embedding(actions, hidden, tables.input, input_.data(), action_rows, hidden, false);
+  backend_.embedding(actions, hidden, block + network_.slot_embedding, slot_.data(), action_rows, hidden, true);
+
+  Dropout dropout;
+  dropout.p = static_cast<real>(train_.dropout);
+  dropout.stream = stream_;
+  dropout.site = static_cast<std::uint32_t>((step * train_.micro_batches + micro) * (2 * model_.layers));
+  const real* normed = decoder_.forward(weights, 0, rows, prefix, all_, last_, position_.data(), dropout);
+
+  Gemm head;
+  head.m = actions, head.n = vocab, head.k = hidden;
+  head.a = normed + static_cast<std::int64_t>(prefix) * hidden, head.lda = hidden;
+  head.b = tables.head, head.ldb = hidden, head.b_transposed = true;
+  head.c = logits_, head.ldc = vocab;
+  backend_.gemm(head);
+  backend_.cross_entropy(actions, vocab, logits_, vocab, target_.data(), static_cast<real>(train_.smear),
+                         weight_.data(), loss_.data(), logits_, vocab);
+  BatchResult result;
+  for (int i = 0; i < actions; ++i) result.loss += loss_[i], result.weight += weight_[i];
+  if (grad == nullptr) return result;
+
+  Gemm dhead;  // of the head's rows: dlogits^T normed
+  dhead.m = vocab, dhead.n = hidden, dhead.k = actions;
+  dhead.a = logits_, dhead.lda = vocab, dhead.a_transposed = true;
+  dhead.b = head.a, dhead.ldb = hidden;
+  dhead.c = table_grad->head, dhead.ldc = hidden;
+  dhead.accumulate = true;
+  backend_.gemm(dhead);
+  Gemm dnormed;
+  dnormed.m = actions, dnormed.n = hidden, dnormed.k = vocab;
+  dnormed.a = logits_, dnormed.lda = vocab;
+  dnormed.b = tables.head, dnormed.ldb = hidden;
+  dnormed.c = dnormed_ + static_cast<std::int64_t>(prefix) * hidden, dnormed.ldc = hidden;
+  backend_.gemm(dnormed);
+
+  const real* dx = decoder_.backward(weights, rows, prefix, all_, last_, position_.data(), dropout, dnormed_, grad);
+  const real* daction = dx + static_cast<std::int64_t>(prefix) * hidden;
+  backend_.embedding_backward(actions, hidden, input_.data(), daction, hidden, table_grad->input);
+  backend_.embedding_backward(actions, hidden, slot_.data(), daction, hidden, grad + network_.slot_embedding);
+  encoder_.backward(weights, dx, grad);
+  return result;
+}
+
+}  // namespace wam::model

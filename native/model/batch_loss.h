@@ -1,0 +1,59 @@
+#pragma once
+// Loss and gradient of one micro-batch: a pure function of (weights, update number, micro-batch number).
+
+#include <memory>
+#include <vector>
+
+#include "core/arena.h"
+#include "model/flow_noise.h"
+#include "model/numeric_tables.h"
+#include "model/scene_encoder.h"
+#include "model/trainer.h"
+#include "model/trajectory_tokens.h"
+
+namespace wam::model {
+
+struct BatchResult {
+  double loss = 0;    // sum of weighted cross entropies
+  double weight = 0;  // sum of weights of the tokens that count
+};
+
+class BatchLoss {
+ public:
+  BatchLoss(const ModelConfig& model, const TrainConfig& train, const Network& network, const scene::Dataset& data,
+            Backend& backend, const TokenMetric& metric);
+
+  /// Windows [micro * batch/micro_batches, ...) of update `step`. Adds to `grad` (weights) and `table_grad` (tables);
+  /// both may be null together for the loss alone. Each token weighs 1/(batch copies slots).
+  BatchResult run(const real* block, const NumericTables& tables, std::int64_t step, int micro, real* grad,
+                  const NumericTables* table_grad);
+
+ private:
+  void reserve(Arena& arena);
+  void collect(std::int64_t step, int micro);
+
+  const ModelConfig& model_;
+  const TrainConfig& train_;
+  const Network& network_;
+  const scene::Dataset& data_;
+  Backend& backend_;
+  SceneEncoder encoder_;
+  Decoder decoder_;
+  NoiseProcess noise_;
+  TrajectoryTokens tokens_;
+  scene::FeatureBuilder features_;
+  scene::Features row_;
+  scene::Observation observation_;
+  RandomStream stream_;
+
+  int windows_;       // a micro-batch
+  int prefix_copies_;  // of a window: `full` ties a prefix to one copy of the actions
+  Segments all_, last_;
+  std::vector<std::int32_t> input_, target_, slot_, position_;  // action rows
+  std::vector<real> weight_, loss_;
+  std::vector<double> time_;
+  real *logits_ = nullptr, *dnormed_ = nullptr;
+  Arena arena_;
+};
+
+}  // namespace wam::model

@@ -1,0 +1,279 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace wam::model {
+
+void apply(Backend& backend, const Weights& weights, const Linear& linear, int rows, const real* x, int ldx, real* y,
+           int ldy, Activation activation, const real* residual, int ldr) {
+  Gemm g;
+  g.m = rows, g.n = linear.out, g.k = linear.in;
+  g.a = x, g.lda = ldx;
+  g.b = weights.block + linear.weight, g.ldb = linear.in, g.b_transposed = true;
+  if (weights.packed != nullptr) g.packed = (*weights.packed)[static_cast<std::size_t>(linear.id)].get();
+  g.c = y, g.ldc = ldy;
+  if (linear.bias >= 0) g.bias = weights.block + linear.bias;
+  g.activation = activation;
+  g.residual = residual, g.ldr = ldr;
+  backend.gemm(g);
+}
+
+void apply_backward(Backend& backend, const real* block, const Linear& linear, int rows, const real* x, int ldx,
+                    const real* dy, int lddy, real* dx, int lddx, real* grad) {
+  Gemm g;
+  g.m = linear.out, g.n = linear.in, g.k = rows;
+  g.a = dy, g.lda = lddy, g.a_transposed = true;
+  g.b = x, g.ldb = ldx;
+  g.c = grad + linear.weight, g.ldc = linear.in;
+  g.accumulate = true;
+  backend.gemm(g);
+  if (linear.bias >= 0) backend.add_column_sums(rows, linear.out, dy, lddy, grad + linear.bias);
+  if (dx == nullptr) return;
+  Gemm d;
+  d.m = rows, d.n = linear.in, d.k = linear.out;
+  d.a = dy, d.lda = lddy;
+  d.b = block + linear.weight, d.ldb = linear.in;
+  d.c = dx, d.ldc = lddx;
+  backend.gemm(d);
+}
+
+Decoder::Decoder(const ModelConfig& config, const Network& network, Backend& backend)
+    : config_(config),
+      network_(network),
+      backend_(backend),
+      qkv_width_((config.heads + 2 * config.kv_heads) * config.head_dim()),
+      mixed_width_(config.heads * config.head_dim()),
+      key_offset_(mixed_width_),
+      value_offset_(mixed_width_ + config.kv_heads * config.head_dim()) {}
+
+void Decoder::reserve(Arena& arena, int rows, bool training) {
+  training_ = training;
+  const auto n = static_cast<std::size_t>(rows);
+  const auto hidden = static_cast<std::size_t>(config_.hidden);
+  const auto mlp = static_cast<std::size_t>(config_.mlp_hidden);
+  const std::size_t up = config_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+  const std::size_t wide = std::max<std::size_t>(qkv_width_, up);
+  activations_.assign(static_cast<std::size_t>(config_.layers) + 1, {});
+  for (std::size_t i = 0; i < activations_.size(); ++i) {
+    LayerActivations& a = activations_[i];
+    const bool last = i + 1 == activations_.size();
+    if (i > 0 && !training) {
+      a = activations_[0];
+      if (!last) a.qkv = arena.take<real>(n * qkv_width_);
+      // The residual stream alternates between two buffers: a layer reads its input while writing its output.
+      if (i % 2 == 1) a.input = i == 1 ? arena.take<real>(n * hidden) : activations_[1].input;
+      continue;
+    }
+    a.input = arena.take<real>(n * hidden);
+    if (last) break;
+    a.norm1 = arena.take<real>(n * hidden);
+    a.qkv = arena.take<real>(n * qkv_width_);
+    a.mixed = arena.take<real>(n * mixed_width_);
+    a.middle = arena.take<real>(n * hidden);
+    a.norm2 = arena.take<real>(n * hidden);
+    a.active = arena.take<real>(n * mlp);
+    if (training || config_.mlp == MlpKind::swiglu) a.up = arena.take<real>(n * up);
+    if (!training) continue;
+    a.mean1 = arena.take<real>(n), a.rstd1 = arena.take<real>(n);
+    a.mean2 = arena.take<real>(n), a.rstd2 = arena.take<real>(n);
+    a.lse = arena.take<real>(n * config_.heads);
+  }
+  final_ = arena.take<real>(n * hidden);
+  if (!training) return;
+  final_mean_ = arena.take<real>(n), final_rstd_ = arena.take<real>(n);
+  branch_ = arena.take<real>(n * hidden);
+  dx_ = arena.take<real>(n * hidden);
+  dwide_ = arena.take<real>(n * wide);
+  dnarrow_ = arena.take<real>(n * std::max<std::size_t>(hidden, mixed_width_));
+  dactive_ = arena.take<real>(n * mlp);
+  dbranch_ = arena.take<real>(n * hidden);
+}
+
+void Decoder::normalise(const Weights& weights, const Norm& norm, int rows, const real* x, real* y, real* mean,
+                        real* rstd) {
+  const real eps = static_cast<real>(config_.norm_eps);
+  if (config_.norm == NormKind::layer_norm) {
+    backend_.layer_norm(rows, config_.hidden, x, weights.block + norm.weight, weights.block + norm.bias, eps, y, mean,
+                        rstd);
+  } else {
+    backend_.rms_norm(rows, config_.hidden, x, weights.block + norm.weight, eps, y, rstd);
+  }
+}
+
+void Decoder::normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
+                                 const real* rstd, const real* dy, real* dx, real* grad) {
+  if (config_.norm == NormKind::layer_norm) {
+    backend_.layer_norm_backward(rows, config_.hidden, x, weights.block + norm.weight, mean, rstd, dy, dx, true,
+                                 grad + norm.weight, grad + norm.bias);
+  } else {
+    backend_.rms_norm_backward(rows, config_.hidden, x, weights.block + norm.weight, rstd, dy, dx, true,
+                               grad + norm.weight);
+  }
+}
+
+Attention Decoder::attention_of(const LayerActivations& a, const Segments& segments) const {
+  Attention at;
+  at.heads = config_.heads, at.kv_heads = config_.kv_heads, at.head_dim = config_.head_dim();
+  at.scale = static_cast<real>(1 / std::sqrt(static_cast<double>(config_.head_dim())));
+  at.q = a.qkv, at.k = a.qkv + key_offset_, at.v = a.qkv + value_offset_;
+  at.ldq = at.ldk = at.ldv = qkv_width_;
+  at.out = a.mixed, at.ldo = mixed_width_;
+  at.lse = a.lse;
+  at.segments = segments.list.data();
+  at.group_offsets = segments.group_offsets.data();
+  at.groups = segments.groups();
+  return at;
+}
+
+const real* Decoder::forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
+                             const Segments& last, const std::int32_t* position, const Dropout& dropout) {
+  const int hidden = config_.hidden, head_dim = config_.head_dim();
+  const real theta = static_cast<real>(config_.rope_theta);
+  const auto row = [](real* base, int index, int width) {
+    return base == nullptr ? nullptr : base + static_cast<std::int64_t>(index) * width;
+  };
+  for (int l = 0; l < config_.layers; ++l) {
+    const Layer& layer = network_.layers[static_cast<std::size_t>(l)];
+    LayerActivations& a = activations_[static_cast<std::size_t>(l)];
+    real* output = activations_[static_cast<std::size_t>(l) + 1].input;
+    const bool is_last = l + 1 == config_.layers;
+    const int from = is_last ? std::clamp(last_begin, begin, end) : begin;  // first row that goes on after k and v
+    const int kept = from - begin, rows = end - from;
+
+    normalise(weights, layer.attention_norm, end - begin, row(a.input, begin, hidden), row(a.norm1, begin, hidden),
+              row(a.mean1, begin, 1), row(a.rstd1, begin, 1));
+    if (kept > 0) {
+      apply(backend_, weights, network_.last_key_value, kept, row(a.norm1, begin, hidden), hidden,
+            row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_);
+      if (theta != 0) {
+        backend_.rope(kept, config_.kv_heads, head_dim, position + begin, theta, false,
+                      row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_);
+      }
+    }
+    if (rows == 0) continue;
+    apply(backend_, weights, layer.qkv, rows, row(a.norm1, from, hidden), hidden, row(a.qkv, from, qkv_width_),
+          qkv_width_);
+    // Query and key heads lie side by side, so one call rotates both.
+    if (theta != 0) {
+      backend_.rope(rows, config_.heads + config_.kv_heads, head_dim, position + from, theta, false,
+                    row(a.qkv, from, qkv_width_), qkv_width_);
+    }
+    backend_.attention(attention_of(a, is_last ? last : all));
+
+    const bool drop = dropout.p > 0;
+    real* middle = row(a.middle, from, hidden);
+    const real* input = row(a.input, from, hidden);
+    const auto count = static_cast<std::int64_t>(rows) * hidden;
+    const auto add_branch = [&](const Linear& linear, const real* x, int width, const real* residual, real* y,
+                                std::uint32_t site) {
+      if (!drop) {
+        apply(backend_, weights, linear, rows, x, width, y, hidden, Activation::none, residual, hidden);
+        return;
+      }
+      apply(backend_, weights, linear, rows, x, width, y, hidden);
+      backend_.dropout(count, dropout.p, dropout.stream, dropout.site + site, y, y);
+      backend_.axpy(count, 1, residual, y);
+    };
+    add_branch(layer.output, row(a.mixed, from, mixed_width_), mixed_width_, input, middle,
+               static_cast<std::uint32_t>(2 * l));
+
+    real* norm2 = row(a.norm2, from, hidden);
+    normalise(weights, layer.mlp_norm, rows, middle, norm2, row(a.mean2, from, 1), row(a.rstd2, from, 1));
+    const int mlp = config_.mlp_hidden;
+    real* active = row(a.active, from, mlp);
+    if (config_.mlp == MlpKind::swiglu) {
+      real* up = row(a.up, from, 2 * mlp);
+      apply(backend_, weights, layer.up, rows, norm2, hidden, up, 2 * mlp);
+      backend_.swiglu(rows, mlp, up, 2 * mlp, up + mlp, 2 * mlp, active);
+    } else if (training_) {
+      real* up = row(a.up, from, mlp);
+      apply(backend_, weights, layer.up, rows, norm2, hidden, up, mlp);
+      backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(rows) * mlp, up, active);
+    } else {
+      apply(backend_, weights, layer.up, rows, norm2, hidden, active, mlp, Activation::gelu_erf);
+    }
+    add_branch(layer.down, active, mlp, middle, row(output, from, hidden), static_cast<std::uint32_t>(2 * l + 1));
+  }
+  const int from = std::clamp(last_begin, begin, end);
+  normalise(weights, network_.final_norm, end - from,
+            row(activations_.back().input, from, hidden), row(final_, from, hidden), row(final_mean_, from, 1),
+            row(final_rstd_, from, 1));
+  return final_;
+}
+
+const real* Decoder::backward(const Weights& weights, int rows, int last_begin, const Segments& all,
+                              const Segments& last, const std::int32_t* position, const Dropout& dropout,
+                              const real* dnormed, real* grad) {
+  const int hidden = config_.hidden, mlp = config_.mlp_hidden, head_dim = config_.head_dim();
+  const real theta = static_cast<real>(config_.rope_theta);
+  const auto at = [](auto* base, int index, int width) { return base + static_cast<std::int64_t>(index) * width; };
+
+  backend_.fill(static_cast<std::int64_t>(rows) * hidden, 0, dx_);
+  normalise_backward(weights, network_.final_norm, rows - last_begin, at(activations_.back().input, last_begin, hidden),
+                     final_mean_ + last_begin, final_rstd_ + last_begin, at(dnormed, last_begin, hidden),
+                     at(dx_, last_begin, hidden), grad);
+
+  for (int l = config_.layers - 1; l >= 0; --l) {
+    const Layer& layer = network_.layers[static_cast<std::size_t>(l)];
+    const LayerActivations& a = activations_[static_cast<std::size_t>(l)];
+    const bool is_last = l + 1 == config_.layers;
+    const int from = is_last ? last_begin : 0;
+    const int count = rows - from;
+    const auto elements = static_cast<std::int64_t>(count) * hidden;
+    real* dx = at(dx_, from, hidden);
+    // The gradient of a residual branch is that of the stream, through the branch's dropout.
+    const auto branch_gradient = [&](std::uint32_t site) -> const real* {
+      if (dropout.p <= 0) return dx;
+      backend_.dropout(elements, dropout.p, dropout.stream, dropout.site + site, dx, at(dbranch_, from, hidden));
+      return at(dbranch_, from, hidden);
+    };
+
+    const real* dbranch = branch_gradient(static_cast<std::uint32_t>(2 * l + 1));
+    real* dactive = at(dactive_, from, mlp);
+    apply_backward(backend_, weights.block, layer.down, count, at(a.active, from, mlp), mlp, dbranch, hidden, dactive,
+                   mlp, grad);
+    const int up_width = config_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+    real* dup = at(dwide_, from, up_width);
+    const real* up = at(a.up, from, up_width);
+    if (config_.mlp == MlpKind::swiglu) {
+      backend_.swiglu_backward(count, mlp, up, up_width, up + mlp, up_width, dactive, dup, up_width, dup + mlp,
+                               up_width);
+    } else {
+      backend_.activation_backward(Activation::gelu_erf, static_cast<std::int64_t>(count) * mlp, up, dactive, dup);
+    }
+    real* dnorm = at(dnarrow_, from, hidden);
+    apply_backward(backend_, weights.block, layer.up, count, at(a.norm2, from, hidden), hidden, dup, up_width, dnorm,
+                   hidden, grad);
+    normalise_backward(weights, layer.mlp_norm, count, at(a.middle, from, hidden), a.mean2 + from, a.rstd2 + from,
+                       dnorm, dx, grad);
+
+    dbranch = branch_gradient(static_cast<std::uint32_t>(2 * l));
+    real* dmixed = at(dnarrow_, from, mixed_width_);
+    apply_backward(backend_, weights.block, layer.output, count, at(a.mixed, from, mixed_width_), mixed_width_,
+                   dbranch, hidden, dmixed, mixed_width_, grad);
+
+    backend_.fill(static_cast<std::int64_t>(rows) * qkv_width_, 0, dwide_);
+    const Attention attention = attention_of(a, is_last ? last : all);
+    AttentionBackward g;
+    g.out = a.mixed, g.ldo = mixed_width_;
+    g.dout = dnarrow_, g.lddo = mixed_width_;
+    g.dq = dwide_, g.dk = dwide_ + key_offset_, g.dv = dwide_ + value_offset_;
+    g.lddq = g.lddk = g.lddv = qkv_width_;
+    backend_.attention_backward(attention, g);
+    if (theta != 0) {
+      backend_.rope(rows, config_.heads + config_.kv_heads, head_dim, position, theta, true, dwide_, qkv_width_);
+    }
+    // Rows before `from` have no query gradient: their product is with the k and v rows of the weight alone.
+    if (from > 0) {
+      apply_backward(backend_, weights.block, network_.last_key_value, from, a.norm1, hidden, dwide_ + key_offset_,
+                     qkv_width_, dnarrow_, hidden, grad);
+    }
+    apply_backward(backend_, weights.block, layer.qkv, count, at(a.norm1, from, hidden), hidden,
+                   at(dwide_, from, qkv_width_), qkv_width_, at(dnarrow_, from, hidden), hidden, grad);
+    normalise_backward(weights, layer.attention_norm, rows, a.input, a.mean1, a.rstd1, dnarrow_, dx_, grad);
+  }
+  return dx_;
+}
+
+}  // namespace wam::model

@@ -1,0 +1,90 @@
+#pragma once
+// The transformer over rows [prefix rows | action rows], forward and backward. Which row sees which is a list of
+// attention segments (model/segments.h), so the same code runs every mask, training with several noised copies of the
+// action tokens a prefix, and the cached steps of a plan.
+
+#include <memory>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/backend.h"
+#include "model/network.h"
+#include "model/segments.h"
+
+namespace wam::model {
+
+/// The weights to compute with; packed copies are used where they exist.
+struct Weights {
+  const real* block = nullptr;
+  const std::vector<std::unique_ptr<PackedWeight>>* packed = nullptr;  // by Linear::id
+};
+
+/// y = act(x W^T + b) + residual.
+void apply(Backend& backend, const Weights& weights, const Linear& linear, int rows, const real* x, int ldx, real* y,
+           int ldy, Activation activation = Activation::none, const real* residual = nullptr, int ldr = 0);
+
+/// dweight += dy^T x, dbias += column sums of dy, and dx = dy W (skipped when dx is null).
+void apply_backward(Backend& backend, const real* block, const Linear& linear, int rows, const real* x, int ldx,
+                    const real* dy, int lddy, real* dx, int lddx, real* grad);
+
+/// Activations of one layer that the backward pass or the key/value cache needs.
+struct LayerActivations {
+  real* input = nullptr;   // [rows, hidden]
+  real* norm1 = nullptr;   // [rows, hidden]
+  real *mean1 = nullptr, *rstd1 = nullptr;
+  real* qkv = nullptr;     // [rows, (heads + 2 kv_heads) head_dim]
+  real* lse = nullptr;     // [rows, heads]
+  real* mixed = nullptr;   // [rows, heads head_dim] attention output
+  real* middle = nullptr;  // [rows, hidden] after attention and residual
+  real* norm2 = nullptr;
+  real *mean2 = nullptr, *rstd2 = nullptr;
+  real* up = nullptr;      // before the activation
+  real* active = nullptr;  // after it
+};
+
+struct Dropout {
+  real p = 0;
+  RandomStream stream{0};
+  std::uint32_t site = 0;  // first site; each layer takes two
+};
+
+class Decoder {
+ public:
+  Decoder(const ModelConfig& config, const Network& network, Backend& backend);
+
+  /// Takes memory for `rows` rows. `training` keeps every layer's activations; otherwise layers share all but q, k, v.
+  void reserve(Arena& arena, int rows, bool training);
+
+  /// Where the embedded rows go before `forward`: [rows, hidden].
+  real* input() { return activations_[0].input; }
+
+  /// Runs rows [begin, end) through all layers. In the last layer, rows before `last_begin` only give keys and values
+  /// (nothing reads more of them). Rows outside keep what an earlier call left: the prefix cache.
+  /// Position of row i for rotary embeddings: position[i]. Returns the final-normed rows (index from row 0 of the
+  /// block; valid for rows [max(begin, last_begin), end)).
+  const real* forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
+                      const Segments& last, const std::int32_t* position, const Dropout& dropout);
+
+  /// After a training forward over rows [0, rows): dnormed [rows, hidden] (rows >= last_begin are read) -> gradients
+  /// added to `grad`, and the gradient of the input rows, which is returned [rows, hidden].
+  const real* backward(const Weights& weights, int rows, int last_begin, const Segments& all, const Segments& last,
+                       const std::int32_t* position, const Dropout& dropout, const real* dnormed, real* grad);
+
+ private:
+  void normalise(const Weights& weights, const Norm& norm, int rows, const real* x, real* y, real* mean, real* rstd);
+  void normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
+                          const real* rstd, const real* dy, real* dx, real* grad);
+  Attention attention_of(const LayerActivations& a, const Segments& segments) const;
+
+  ModelConfig config_;
+  const Network& network_;
+  Backend& backend_;
+  int qkv_width_, mixed_width_, key_offset_, value_offset_;
+  bool training_ = false;
+  std::vector<LayerActivations> activations_;  // one more than layers: the last holds the output
+  real *final_ = nullptr, *final_mean_ = nullptr, *final_rstd_ = nullptr;
+  real *branch_ = nullptr;                                       // a residual branch before dropout
+  real *dx_ = nullptr, *dwide_ = nullptr, *dnarrow_ = nullptr, *dactive_ = nullptr, *dbranch_ = nullptr;
+};
+
+}  // namespace wam::model

@@ -1,0 +1,35 @@
+#pragma once
+// The forward (noising) process of training: what the network is fed for a target at time t.
+
+#include <vector>
+
+#include "model/config.h"
+
+namespace wam::model {
+
+/// Times of the copies of one window: stratified over [0, 1), one a copy; each is then set to 0 with probability
+/// zero_fraction, since the first call of a plan is at t = 0.
+void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies,
+                double zero_fraction, double* t);
+
+/// Rows of network inputs x_t for targets x_1 (a negative target, a masked waypoint, is drawn uniformly): the mask
+/// token `vocab` at t = 0 when the model has one, else p_t(.|x_1) of the configured path.
+class NoiseProcess {
+ public:
+  /// `metric` must outlive this.
+  NoiseProcess(const ModelConfig& config, const TokenMetric& metric, Backend& backend, int max_rows);
+
+  /// x_t [copies * slots] for one window; rows of copy c at t[c].
+  void noise(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, const double* t,
+             const std::int32_t* x_1, std::int32_t* x_t);
+
+ private:
+  const ModelConfig& config_;
+  TokenMetric metric_;
+  Backend& backend_;
+  std::vector<real> beta_;
+  std::vector<float> draw_;
+  std::vector<std::int32_t> target_;
+};
+
+}  // namespace wam::model

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "model/trainer.h"
+
+namespace wam::model {
+
+struct TokenizerTrainer::Impl {
+  Impl(std::vector<double> values, int table_dim, TokenizerTrainConfig train_config, const BackendFactory& make_backend)
+      : coordinate(std::move(values)), dim(table_dim), train(train_config), backend(make_backend()) {
+    const int vocab = static_cast<int>(coordinate.size());
+    if (vocab < 3) throw Error("ERR_ARGUMENT", "coordinate: expected at least 3 token values");
+    if (!std::is_sorted(coordinate.begin(), coordinate.end())) {
+      throw Error("ERR_ARGUMENT", "coordinate: expected ascending token values");
+    }
+    if (dim < 2 || dim > 4096) throw Error("ERR_ARGUMENT", "dim: expected 2 to 4096");
+    if (train.batch < 1 || train.batch > (1 << 20) || !(train.lr > 0)) {
+      throw Error("ERR_CONFIG", "tokenizer training: batch and lr must be positive");
+    }
+    const auto n = static_cast<std::size_t>(vocab) * dim;
+    table.resize(n), gradient.resize(n), first_moment.resize(n), second_moment.resize(n);
+    const RandomStream stream(train.seed);
+    for (std::size_t i = 0; i < n; ++i) {
+      const Philox4 r = stream.at(static_cast<std::uint32_t>(i / 4), 0, 0, RandomUse::initial_weight);
+      table[i] = static_cast<real>(2.0 * unit_uniform(r.word[i % 4]) - 1.0);
+    }
+    for (auto* list : {&anchor, &positive, &negative}) list->resize(static_cast<std::size_t>(train.batch));
+    margin.resize(static_cast<std::size_t>(train.batch));
+  }
+
+  /// Anchor uniform; offsets log-uniform so that every order of magnitude is met alike; far >= 1.25 near
+  /// (wamflow-spec section 5 item 2). Rejected draws take the next attempt's counter.
+  void draw_triplet(std::uint32_t step, int i) {
+    const RandomStream stream(train.seed);
+    const int vocab = static_cast<int>(coordinate.size());
+    const double log_range = std::log(static_cast<double>(vocab - 1));
+    for (std::uint32_t attempt = 0;; ++attempt) {
+      const Philox4 r = stream.at(step, static_cast<std::uint32_t>(i), attempt, RandomUse::triplet);
+      const int a = std::min(static_cast<int>(unit_uniform(r.word[0]) * vocab), vocab - 1);
+      const int near = static_cast<int>(std::lround(std::exp(unit_uniform(r.word[1]) * log_range)));
+      const int far = static_cast<int>(std::lround(std::exp(unit_uniform(r.word[2]) * log_range)));
+      if (far < 1.25 * near) continue;
+      const int p = a + ((r.word[3] & 1) != 0 ? near : -near);
+      const int n = a + ((r.word[3] & 2) != 0 ? far : -far);
+      if (p < 0 || p >= vocab || n < 0 || n >= vocab) continue;
+      const double gap = std::abs(coordinate[n] - coordinate[a]) - std::abs(coordinate[p] - coordinate[a]);
+      if (gap <= 0) continue;
+      anchor[i] = a, positive[i] = p, negative[i] = n;
+      // A fixed margin cannot be met by tokens a hundredth of the range apart; it would be a permanent loss floor.
+      margin[i] = static_cast<real>(std::min(train.margin, train.margin_per_gap * gap));
+      return;
+    }
+  }
+
+  double share_of_violations() const {
+    const auto row = [&](std::int32_t token) { return &table[static_cast<std::size_t>(token) * dim]; };
+    const auto cosine = [&](std::int32_t a, std::int32_t b) {
+      double dot = 0, aa = 0, bb = 0;
+      for (int i = 0; i < dim; ++i) {
+        const double x = row(a)[i], y = row(b)[i];
+        dot += x * y, aa += x * x, bb += y * y;
+      }
+      return dot / std::sqrt(std::max(aa * bb, 1e-30));
+    };
+    int wrong = 0;
+    for (int i = 0; i < train.batch; ++i) wrong += cosine(anchor[i], positive[i]) <= cosine(anchor[i], negative[i]);
+    return static_cast<double>(wrong) / train.batch;
+  }
+
+  TokenizerStats step() {
+    const std::int64_t update = done + 1;
+    for (int i = 0; i < train.batch; ++i) draw_triplet(static_cast<std::uint32_t>(update), i);
+    TokenizerStats stats;
+    stats.step = update;
+    stats.order_violations = share_of_violations();
+    std::fill(gradient.begin(), gradient.end(), real(0));
+    stats.loss = backend->triplet_margin(train.batch, static_cast<int>(coordinate.size()), dim, table.data(),
+                                         anchor.data(), positive.data(), negative.data(), margin.data(), true,
+                                         gradient.data());
+    // Cosine to 0 over the run: the last steps settle the order of close neighbours.
+    const double left = std::max(0.0, 1 - static_cast<double>(update - 1) / static_cast<double>(train.steps));
+    const double lr = train.lr * 0.5 * (1 - std::cos(3.141592653589793 * left));
+    backend->adamw(static_cast<std::int64_t>(table.size()), table.data(), gradient.data(), first_moment.data(),
+                   second_moment.data(), static_cast<real>(lr), real(0.9), real(0.98), real(1e-8), 0, update, 1);
+    done = update;
+    return stats;
+  }
+
+  std::vector<double> coordinate;
+  int dim;
+  TokenizerTrainConfig train;
+  std::unique_ptr<Backend> backend;
+  std::vector<real> table, gradient, first_moment, second_moment, margin;
+  std::vector<std::int32_t> anchor, positive, negative;
+  std::int64_t done = 0;
+};
+
+TokenizerTrainer::TokenizerTrainer(std::vector<double> coordinate, int dim, TokenizerTrainConfig config,
+                                   const BackendFactory& make_backend)
+    : impl_(std::make_unique<Impl>(std::move(coordinate), dim, config, make_backend)) {}
+
+TokenizerTrainer::~TokenizerTrainer() = default;
+
+TokenizerStats TokenizerTrainer::step() { return impl_->step(); }
+
+std::int64_t TokenizerTrainer::steps_done() const { return impl_->done; }
+
+namespace {
+
+ParameterLayout table_layout(int vocab, int dim) {
+  ParameterLayout layout;
+  layout.add("table", {vocab, dim}, false);
+  return layout;
+}
+
+}  // namespace
+
+std::vector<NamedTensor> TokenizerTrainer::state() const {
+  const ParameterLayout layout = table_layout(static_cast<int>(impl_->coordinate.size()), impl_->dim);
+  std::vector<NamedTensor> out = named_tensors(layout, "", impl_->table.data());
+  out.push_back(named_tensors(layout, "first_moment.", impl_->first_moment.data())[0]);
+  out.push_back(named_tensors(layout, "second_moment.", impl_->second_moment.data())[0]);
+  return out;
+}
+
+void TokenizerTrainer::restore(const std::vector<NamedTensor>& state, std::int64_t steps_done) {
+  const ParameterLayout layout = table_layout(static_cast<int>(impl_->coordinate.size()), impl_->dim);
+  // "table" is a prefix of nothing else, but the moments carry prefixes of their own: pick by exact name.
+  const auto pick = [&](const std::string& prefix, std::vector<real>& block) {
+    std::vector<NamedTensor> one;
+    for (const NamedTensor& t : state) {
+      if (t.name == prefix + "table") one.push_back(t);
+    }
+    copy_tensors(layout, one, prefix, block.data());
+  };
+  std::vector<real> table = impl_->table, first = impl_->first_moment, second = impl_->second_moment;
+  pick("", table), pick("first_moment.", first), pick("second_moment.", second);
+  if (steps_done < 0) throw Error("ERR_CHECKPOINT_CORRUPT", "steps done: expected a count, received a negative number");
+  impl_->table = std::move(table), impl_->first_moment = std::move(first), impl_->second_moment = std::move(second);
+  impl_->done = steps_done;
+}
+
+}  // namespace wam::model

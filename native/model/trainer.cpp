@@ -1,0 +1,181 @@
+#include "model/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+#include "model/batch_loss.h"
+
+namespace wam::model {
+
+namespace {
+
+void check(const TrainConfig& c) {
+  const auto fail = [](const char* what) { throw Error("ERR_CONFIG", what); };
+  if (c.batch < 1 || c.batch > 4096) fail("batch: expected 1 to 4096 windows");
+  if (c.micro_batches < 1 || c.batch % c.micro_batches != 0) fail("micro_batches: must divide batch");
+  if (c.copies < 1 || c.copies > 64) fail("copies: expected 1 to 64");
+  if (!(c.lr > 0) || !(c.weight_decay >= 0) || !(c.clip > 0)) fail("lr and clip must be positive, weight_decay >= 0");
+  if (!(c.beta1 >= 0 && c.beta1 < 1 && c.beta2 >= 0 && c.beta2 < 1)) fail("beta1 and beta2: expected [0, 1)");
+  if (!(c.dropout >= 0 && c.dropout < 1)) fail("dropout: expected [0, 1)");
+  if (!(c.ema >= 0 && c.ema < 1)) fail("ema: expected [0, 1)");
+  if (!(c.zero_fraction >= 0 && c.zero_fraction <= 1)) fail("zero_fraction: expected [0, 1]");
+  if (!(c.smear >= 0) || c.steps < 1 || c.warmup < 0) fail("smear, steps and warmup must not be negative");
+}
+
+/// Linear warm-up, then a cosine to 0 at `steps`.
+double learning_rate(const TrainConfig& c, std::int64_t step) {
+  if (step <= c.warmup) return c.lr * static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(c.warmup, 1));
+  const double done = static_cast<double>(step - c.warmup) / static_cast<double>(std::max<std::int64_t>(c.steps - c.warmup, 1));
+  return c.lr * 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
+}
+
+}  // namespace
+
+struct Trainer::Impl {
+  Impl(ModelConfig model_config, TrainConfig train_config, std::shared_ptr<const scene::Dataset> dataset,
+       const BackendFactory& make_backend, int threads, const std::vector<float>& table)
+      : model(std::move(model_config)), train(train_config), data(std::move(dataset)), network(model), pool(threads) {
+    if (data->size() == 0) throw Error("ERR_ARGUMENT", "the data set holds no windows");
+    block = initial_weights(model, network, train.seed, table);
+    average = block;
+    first_moment.assign(block.size(), 0);
+    second_moment.assign(block.size(), 0);
+    table_size = NumericTables::size(model);
+    tables.assign(static_cast<std::size_t>(table_size), 0);
+    gradients.resize(static_cast<std::size_t>(train.micro_batches));
+    for (auto& g : gradients) g.assign(block.size() + static_cast<std::size_t>(table_size), 0);
+
+    coordinate = TrajectoryTokens(model).coordinates();
+    TokenMetric metric;
+    metric.vocab = model.vocab;
+    metric.power = static_cast<real>(model.metric_power);
+    if (model.metric == MetricKind::coordinate) {
+      metric.coordinate = coordinate.data();
+    } else {
+      metric.table = &block[static_cast<std::size_t>(network.metric_table)];
+      metric.dim = model.table_dim;
+    }
+    for (int i = 0; i < pool.threads(); ++i) {
+      backends.push_back(make_backend());
+      batches.push_back(
+          std::make_unique<BatchLoss>(model, train, network, *data, *backends.back(), metric));
+    }
+  }
+
+  StepStats step() {
+    const FlushDenormals flush;
+    const std::int64_t update = done + 1;
+    Backend& backend = *backends[0];
+    NumericTables numeric = NumericTables::at(model, tables.data());
+    make_numeric_tables(model, network, backend, block.data(), numeric);
+
+    std::vector<BatchResult> results(static_cast<std::size_t>(train.micro_batches));
+    pool.run(train.micro_batches, [&](int micro, int worker) {
+      auto& g = gradients[static_cast<std::size_t>(micro)];
+      std::fill(g.begin(), g.end(), real(0));
+      const NumericTables table_grad = NumericTables::at(model, g.data() + block.size());
+      results[static_cast<std::size_t>(micro)] =
+          batches[static_cast<std::size_t>(worker)]->run(block.data(), numeric, update, micro, g.data(), &table_grad);
+    });
+    // One order of summation whatever the number of threads: micro-batch 0 + 1 + 2 ...
+    constexpr std::int64_t kChunk = 1 << 14;
+    const auto total = static_cast<std::int64_t>(gradients[0].size());
+    pool.run(static_cast<int>((total + kChunk - 1) / kChunk), [&](int chunk, int worker) {
+      const std::int64_t begin = chunk * kChunk, count = std::min(kChunk, total - begin);
+      for (std::size_t m = 1; m < gradients.size(); ++m) {
+        backends[static_cast<std::size_t>(worker)]->axpy(count, 1, &gradients[m][begin], &gradients[0][begin]);
+      }
+    });
+    real* grad = gradients[0].data();
+    numeric_tables_backward(model, network, backend, block.data(), NumericTables::at(model, grad + block.size()), grad);
+
+    StepStats stats;
+    stats.step = update;
+    stats.windows = train.batch;
+    stats.lr = learning_rate(train, update);
+    double weight = 0;
+    for (const BatchResult& r : results) stats.loss += r.loss, weight += r.weight;
+    if (weight > 0) stats.loss /= weight;
+    stats.grad_norm = std::sqrt(backend.sum_squares(static_cast<std::int64_t>(block.size()), grad));
+    if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm)) {
+      throw Error("ERR_NOT_FINITE", "training diverged: loss or gradient norm of update " + std::to_string(update) +
+                                        " is not finite; lower the learning rate");
+    }
+    const real scale = static_cast<real>(std::min(1.0, train.clip / (stats.grad_norm + 1e-6)));
+    // The average starts as the weights themselves and slows down to `ema`, so early noise does not linger.
+    const double decay = std::min(train.ema, (1.0 + static_cast<double>(update)) / (10.0 + static_cast<double>(update)));
+    const auto& tensors = network.layout.tensors();
+    pool.run(static_cast<int>(tensors.size()), [&](int i, int worker) {
+      const TensorSpec& t = tensors[static_cast<std::size_t>(i)];
+      if (!t.trained) return;
+      const auto at = static_cast<std::size_t>(t.offset);
+      Backend& mine = *backends[static_cast<std::size_t>(worker)];
+      mine.adamw(t.count, &block[at], grad + t.offset, &first_moment[at], &second_moment[at],
+                 static_cast<real>(stats.lr), static_cast<real>(train.beta1), static_cast<real>(train.beta2),
+                 static_cast<real>(train.eps), static_cast<real>(t.decay ? train.weight_decay : 0), update, scale);
+      mine.ema(t.count, static_cast<real>(decay), &block[at], &average[at]);
+    });
+    done = update;
+    return stats;
+  }
+
+  ModelConfig model;
+  TrainConfig train;
+  std::shared_ptr<const scene::Dataset> data;
+  Network network;
+  ThreadPool pool;
+  std::vector<std::unique_ptr<Backend>> backends;  // one a worker
+  std::vector<std::unique_ptr<BatchLoss>> batches;
+  std::vector<real> block, average, first_moment, second_moment, tables, coordinate;
+  std::vector<std::vector<real>> gradients;  // by micro-batch: [weights | numeric tables]
+  std::int64_t table_size = 0;
+  std::int64_t done = 0;
+};
+
+Trainer::Trainer(ModelConfig model, TrainConfig train, std::shared_ptr<const scene::Dataset> data,
+                 const BackendFactory& make_backend, int threads, const std::vector<float>& table) {
+  model.validate();
+  check(train);
+  impl_ = std::make_unique<Impl>(std::move(model), train, std::move(data), make_backend, threads, table);
+}
+
+Trainer::~Trainer() = default;
+
+StepStats Trainer::step() { return impl_->step(); }
+
+std::int64_t Trainer::steps_done() const { return impl_->done; }
+
+std::vector<NamedTensor> Trainer::ema_tensors() const {
+  return named_tensors(impl_->network.layout, "", impl_->average.data());
+}
+
+std::vector<NamedTensor> Trainer::state() const {
+  std::vector<NamedTensor> out;
+  const auto append = [&](const char* prefix, const std::vector<real>& block) {
+    for (NamedTensor& t : named_tensors(impl_->network.layout, prefix, block.data())) out.push_back(std::move(t));
+  };
+  append("weights.", impl_->block);
+  append("average.", impl_->average);
+  append("first_moment.", impl_->first_moment);
+  append("second_moment.", impl_->second_moment);
+  return out;
+}
+
+void Trainer::restore(const std::vector<NamedTensor>& state, std::int64_t steps_done) {
+  if (steps_done < 0) throw Error("ERR_CHECKPOINT_CORRUPT", "steps done: expected a count, received a negative number");
+  // Into copies first: a bad file must leave the trainer as it was.
+  std::vector<real> blocks[4] = {impl_->block, impl_->average, impl_->first_moment, impl_->second_moment};
+  const char* prefixes[4] = {"weights.", "average.", "first_moment.", "second_moment."};
+  for (int i = 0; i < 4; ++i) copy_tensors(impl_->network.layout, state, prefixes[i], blocks[i].data());
+  // Copied, not moved: the metric of the backends' batches points into `block`.
+  std::copy(blocks[0].begin(), blocks[0].end(), impl_->block.begin());
+  std::copy(blocks[1].begin(), blocks[1].end(), impl_->average.begin());
+  std::copy(blocks[2].begin(), blocks[2].end(), impl_->first_moment.begin());
+  std::copy(blocks[3].begin(), blocks[3].end(), impl_->second_moment.begin());
+  impl_->done = steps_done;
+}
+
+}  // namespace wam::model
