@@ -114,7 +114,10 @@ double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* tab
   if (count <= 0) return 0;
   const double eps = normalise ? 0 : 1e-6;
   const auto row = [&](std::int32_t token) { return table + static_cast<std::int64_t>(token) * dim; };
-  TripletDistances* distances = call_scratch<TripletDistances>(static_cast<std::size_t>(count));
+  const auto triplets = static_cast<std::size_t>(count);
+  auto* distances = call_scratch<TripletDistances>(
+      triplets + (3 * triplets + static_cast<std::size_t>(vocab)) * sizeof(std::int32_t) / sizeof(TripletDistances) +
+      1);
   parallel_ranges(count, 16, 5.0 * dim, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) {
       distances[i] = flow_.triplet_distances(dim, row(anchor[i]), row(positive[i]), row(negative[i]), normalise, eps);
@@ -125,20 +128,34 @@ double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* tab
   for (std::int64_t i = 0; i < count; ++i) sum += std::max(0.0, hinge(i));
   if (dtable == nullptr) return sum / count;
 
-  // A task owns a range of table rows and goes through all triplets, so each row collects its terms in triplet order.
+  // The triplets that pull at each table row, as lists in triplet order: place 3 i + role in `next`. A row is then
+  // summed by one task, whatever the number of threads.
+  auto* next = reinterpret_cast<std::int32_t*>(distances + triplets);
+  std::int32_t* first = next + 3 * triplets;
+  std::fill_n(first, vocab, -1);
+  const std::int32_t* id[3] = {anchor, positive, negative};
+  for (std::int32_t i = count - 1; i >= 0; --i) {
+    if (!(hinge(i) > 0)) continue;
+    for (int role = 2; role >= 0; --role) {
+      next[3 * i + role] = first[id[role][i]];
+      first[id[role][i]] = 3 * i + role;
+    }
+  }
   const double share = 1.0 / count;
-  const double cost_of_row = 10.0 * dim * count / vocab;
-  parallel_ranges(vocab, 1, cost_of_row, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (!(hinge(i) > 0)) continue;
-      const std::int32_t id[3] = {anchor[i], positive[i], negative[i]};
-      const double to_positive[3] = {share, -share, 0}, to_negative[3] = {-share, 0, share};
-      for (int own = 0; own < 3; ++own) {
-        if (id[own] < begin || id[own] >= end) continue;
-        flow_.add_triplet_gradient(dim, row(id[0]), row(id[1]), row(id[2]), distances[i], normalise, eps, own,
-                                   to_positive[own], to_negative[own],
-                                   dtable + static_cast<std::int64_t>(id[own]) * dim);
+  const double to_positive[3] = {share, -share, 0}, to_negative[3] = {-share, 0, share};
+  const double cost_of_row = 1 + 10.0 * dim * count / vocab;
+  parallel_ranges(vocab, 1, cost_of_row, [&](std::int64_t begin, std::int64_t end, int worker) {
+    double* gradient = worker_scratch<double>(worker, static_cast<std::size_t>(dim));
+    for (std::int64_t v = begin; v < end; ++v) {
+      if (first[v] < 0) continue;
+      std::fill_n(gradient, dim, 0.0);
+      for (std::int32_t place = first[v]; place >= 0; place = next[place]) {
+        const int i = place / 3, role = place % 3;
+        flow_.add_triplet_gradient(dim, row(anchor[i]), row(positive[i]), row(negative[i]), distances[i], normalise,
+                                   eps, role, to_positive[role], to_negative[role], gradient);
       }
+      real* drow = dtable + v * dim;
+      for (int p = 0; p < dim; ++p) drow[p] = static_cast<real>(static_cast<double>(drow[p]) + gradient[p]);
     }
   });
   return sum / count;

@@ -58,10 +58,11 @@ struct FlowKernels {
   // --- triplets (flow_triplet.inl), in double ------------------------------------------------------------------------
   TripletDistances (*triplet_distances)(int dim, const real* a, const real* p, const real* n, bool normalise,
                                         double eps);
-  /// drow += the gradient of to_positive |a-p+eps| + to_negative |a-n+eps| through the vectors' difference, as seen by
-  /// the row `own` (0: a, 1: p, 2: n). The two factors carry the sign that belongs to that row.
+  /// sum [dim] += the gradient of to_positive |a-p+eps| + to_negative |a-n+eps| with respect to row `own` (0: a, 1: p,
+  /// 2: n). The two factors carry the sign that the difference has for that row.
   void (*add_triplet_gradient)(int dim, const real* a, const real* p, const real* n, const TripletDistances& distances,
-                               bool normalise, double eps, int own, double to_positive, double to_negative, real* drow);
+                               bool normalise, double eps, int own, double to_positive, double to_negative,
+                               double* sum);
 };
 
 }  // namespace wam::cpu

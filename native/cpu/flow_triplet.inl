@@ -47,7 +47,7 @@ inline TripletDistances triplet_distances(int dim, const real* a, const real* p,
 
 inline void add_triplet_gradient(int dim, const real* a, const real* p, const real* n, const TripletDistances& t,
                                  bool normalise, double eps, int own, double to_positive, double to_negative,
-                                 real* drow) {
+                                 double* sum) {
   // d|x|/dx = x/|x|, and 0 at 0
   const double cp = t.positive > 0 ? to_positive / t.positive : 0;
   const double cn = t.negative > 0 ? to_negative / t.negative : 0;
@@ -62,8 +62,5 @@ inline void add_triplet_gradient(int dim, const real* a, const real* p, const re
   if (normalise && !t.floored[own]) {
     along = lane_sum(dim, [&](int i) { return static_cast<double>(row[i]) * io * gradient(i); });
   }
-  for (int i = 0; i < dim; ++i) {
-    const double tangent = gradient(i) - static_cast<double>(row[i]) * io * along;
-    drow[i] = static_cast<real>(static_cast<double>(drow[i]) + io * tangent);
-  }
+  for (int i = 0; i < dim; ++i) sum[i] += io * (gradient(i) - static_cast<double>(row[i]) * io * along);
 }
