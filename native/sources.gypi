@@ -9,6 +9,8 @@
       "native/cpu/cpu_backend_posterior.cpp",
       "native/flow/grid.cpp",
       "native/flow/mixture.cpp",
+      "native/flow/order.cpp",
+      "native/flow/posterior.cpp",
       "native/flow/schedule.cpp"
     ],
     "wam_avx2_sources": [],
