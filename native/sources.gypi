@@ -1,22 +1,46 @@
 {
   "variables": {
-    "wam_baseline_flags": ["-ffp-contract=off"],
-    "wam_avx2_flags": ["-mavx2", "-mfma"],
-    "wam_avx512_flags": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
+    "wam_baseline_flags": [
+      "-ffp-contract=off"
+    ],
+    "wam_avx2_flags": [
+      "-mavx2",
+      "-mfma"
+    ],
+    "wam_avx512_flags": [
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512dq",
+      "-mavx512vl",
+      "-mavx2",
+      "-mfma"
+    ],
     "wam_core_sources": [
       "native/core/thread_pool.cpp",
+      "native/cpu/cpu_attention.cpp",
+      "native/cpu/cpu_backend.cpp",
       "native/cpu/cpu_backend_flow.cpp",
       "native/cpu/cpu_backend_posterior.cpp",
+      "native/cpu/cpu_gemm.cpp",
+      "native/cpu/cpu_rows.cpp",
+      "native/cpu/cpu_training.cpp",
+      "native/cpu/kernels_portable.cpp",
       "native/flow/grid.cpp",
       "native/flow/mixture.cpp",
       "native/flow/order.cpp",
       "native/flow/posterior.cpp",
       "native/flow/schedule.cpp"
     ],
-    "wam_avx2_sources": [],
-    "wam_avx512_sources": [],
+    "wam_avx2_sources": [
+      "native/cpu/kernels_avx2.cpp"
+    ],
+    "wam_avx512_sources": [
+      "native/cpu/kernels_avx512.cpp"
+    ],
     "wam_cuda_sources": [],
     "wam_binding_sources": [],
-    "wam_test_sources": []
+    "wam_test_sources": [
+      "native/test/main.cpp"
+    ]
   }
 }

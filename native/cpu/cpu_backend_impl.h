@@ -44,12 +44,10 @@ class CpuBackend final : public Backend {
                        real* dgate, int lddg, real* dup, int lddu) override;
   void axpy(std::int64_t n, real alpha, const real* x, real* y) override;
   void fill(std::int64_t n, real value, real* y) override;
-  void dropout(std::int64_t n, real p, const RandomStream& stream, std::uint32_t site, const real* x,
-               real* y) override;
+  void dropout(std::int64_t n, real p, const RandomStream& stream, std::uint32_t site, const real* x, real* y) override;
 
   void embedding(int rows, int cols, const real* table, const std::int32_t* id, real* out, int ldo, bool add) override;
-  void embedding_backward(int rows, int cols, const std::int32_t* id, const real* dout, int ldo,
-                          real* dtable) override;
+  void embedding_backward(int rows, int cols, const std::int32_t* id, const real* dout, int ldo, real* dtable) override;
   void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
                      const real* weight, real* loss, real* dlogits, int lddl) override;
 

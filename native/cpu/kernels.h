@@ -10,7 +10,82 @@
 
 namespace wam::cpu {
 
-struct Kernels;
+/// Products are summed in blocks of this many values of k, each from zero: part of what a result is, so one constant
+/// for all instruction sets.
+constexpr int kGemmBlock = 256;
+
+/// A rectangle of a product: rows [row_begin, row_end) x panels [panel_begin, panel_end) of columns.
+struct GemmTask {
+  int row_begin = 0, row_end = 0;
+  int panel_begin = 0, panel_end = 0;
+  bool b_direct = false;         // read whole panels straight from row-major b
+  const real* panels = nullptr;  // packed panels [.., k, panel], the first being number panels_begin
+  int panels_begin = 0;
+  real* a_scratch = nullptr;  // for a transposed a: gemm_a_scratch values
+};
+
+/// One unit of attention: the query heads of key/value head `kv_head` in `group`, cut in `parts` by query rows.
+struct AttentionTask {
+  int group = 0, kv_head = 0, part = 0, parts = 1;
+  real* scratch = nullptr;
+};
+
+struct Kernels {
+  // gemm.inl
+  int panel, strip;  // columns of a packed panel; rows of a tile
+  void (*pack_panel)(const real* b, int ldb, bool transposed, int k, int columns, real* panel);
+  void (*gemm_task)(const Gemm& g, const GemmTask& t);
+  void (*add_column_sums)(int rows, int col_begin, int col_end, const real* dy, int ld, real* dbias);
+
+  // attention.inl; scratch sizes in values
+  std::size_t (*attention_scratch)(const Attention& a);
+  void (*attention)(const Attention& a, const AttentionTask& t);
+  std::size_t (*attention_backward_scratch)(const Attention& a);
+  void (*attention_backward)(const Attention& a, const AttentionBackward& g, const AttentionTask& t);
+
+  // norm.inl
+  void (*layer_norm)(int rows, int cols, const real* x, const real* weight, const real* bias, real eps, real* y,
+                     real* mean, real* rstd);
+  void (*layer_norm_backward_rows)(int rows, int cols, const real* x, const real* weight, const real* mean,
+                                   const real* rstd, const real* dy, real* dx, bool add_dx);
+  void (*layer_norm_backward_columns)(int rows, int cols, int col_begin, int col_end, const real* x, const real* mean,
+                                      const real* rstd, const real* dy, real* dweight, real* dbias);
+  void (*rms_norm)(int rows, int cols, const real* x, const real* weight, real eps, real* y, real* rstd);
+  void (*rms_norm_backward_rows)(int rows, int cols, const real* x, const real* weight, const real* rstd,
+                                 const real* dy, real* dx, bool add_dx);
+  void (*rms_norm_backward_columns)(int rows, int cols, int col_begin, int col_end, const real* x, const real* rstd,
+                                    const real* dy, real* dweight);
+
+  // elementwise.inl; n values from the pointers given
+  void (*activation)(Activation kind, std::int64_t n, const real* x, real* y);
+  void (*activation_backward)(Activation kind, std::int64_t n, const real* x, const real* dy, real* dx);
+  void (*swiglu)(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, real* y);
+  void (*swiglu_backward)(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, const real* dy,
+                          real* dgate, int lddg, real* dup, int lddu);
+  void (*axpy)(std::int64_t n, real alpha, const real* x, real* y);
+  void (*fill)(std::int64_t n, real value, real* y);
+  /// Elements [begin, begin + n) of the whole vector; begin is a multiple of 64.
+  void (*dropout)(std::int64_t begin, std::int64_t n, real p, std::uint32_t key0, std::uint32_t key1,
+                  std::uint32_t site, const real* x, real* y);
+  /// cos and sin: [position][head_dim / 2].
+  void (*rope)(int rows, int heads, int head_dim, const std::int32_t* position, const real* cos, const real* sin,
+               bool inverse, real* x, int ldx);
+
+  // loss.inl
+  void (*embedding)(int rows, int cols, const real* table, const std::int32_t* id, real* out, int ldo, bool add);
+  void (*embedding_backward)(int rows, int cols, int col_begin, int col_end, const std::int32_t* id, const real* dout,
+                             int ldo, real* dtable);
+  /// window[j] = exp(-j^2 / (2 smear^2)), j = 0..radius
+  void (*cross_entropy)(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target,
+                        const double* window, int radius, const real* weight, real* loss, real* dlogits, int lddl);
+
+  // optimiser.inl
+  double (*sum_squares)(std::int64_t n, const real* x);
+  /// rate = lr / (1 - beta1^step), v_scale = 1 / (1 - beta2^step)
+  void (*adamw)(std::int64_t n, real* w, const real* grad, real* m, real* v, real rate, real v_scale, real beta1,
+                real beta2, real eps, real keep, real grad_scale);
+  void (*ema)(std::int64_t n, real decay, const real* w, real* average);
+};
 struct FlowKernels;
 
 namespace portable {

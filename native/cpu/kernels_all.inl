@@ -1,4 +1,56 @@
 // Everything that is compiled once an instruction set, in order of use.
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
+
+#include "cpu/gelu.inl"
+#include "cpu/gemm.inl"
+
+#include "cpu/attention.inl"
+#include "cpu/attention_backward.inl"
+#include "cpu/norm.inl"
+
+#include "cpu/elementwise.inl"
+
+#include "cpu/loss.inl"
+#include "cpu/optimiser.inl"
+
 #include "cpu/flow_kernels.inl"
+
+namespace wam::cpu::WAM_ISA {
+
+const Kernels& kernels() {
+  static constexpr Kernels kTable = {
+      .panel = kPanel,
+      .strip = kStrip,
+      .pack_panel = pack_panel,
+      .gemm_task = gemm_task,
+      .add_column_sums = add_column_sums,
+      .attention_scratch = attention_scratch,
+      .attention = attention,
+      .attention_backward_scratch = attention_backward_scratch,
+      .attention_backward = attention_backward,
+      .layer_norm = layer_norm,
+      .layer_norm_backward_rows = layer_norm_backward_rows,
+      .layer_norm_backward_columns = layer_norm_backward_columns,
+      .rms_norm = rms_norm,
+      .rms_norm_backward_rows = rms_norm_backward_rows,
+      .rms_norm_backward_columns = rms_norm_backward_columns,
+      .activation = activation,
+      .activation_backward = activation_backward,
+      .swiglu = swiglu,
+      .swiglu_backward = swiglu_backward,
+      .axpy = axpy,
+      .fill = fill,
+      .dropout = dropout,
+      .rope = rope,
+      .embedding = embedding,
+      .embedding_backward = embedding_backward,
+      .cross_entropy = cross_entropy,
+      .sum_squares = sum_squares,
+      .adamw = adamw,
+      .ema = ema,
+  };
+  return kTable;
+}
+
+}  // namespace wam::cpu::WAM_ISA

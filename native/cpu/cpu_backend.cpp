@@ -1,0 +1,72 @@
+// Choice of the instruction set, and the life of the backend.
+#include "cpu/cpu_backend.h"
+
+#include <string>
+
+#include "core/error.h"
+#include "cpu/cpu_backend_impl.h"
+#include "cpu/kernels.h"
+
+namespace wam::cpu {
+namespace {
+
+const Kernels& kernels_for(Isa isa) {
+#if WAM_HAS_AVX
+  if (isa == Isa::avx512) return avx512::kernels();
+  if (isa == Isa::avx2) return avx2::kernels();
+#endif
+  return portable::kernels();
+}
+
+const FlowKernels& flow_kernels_for(Isa isa) {
+#if WAM_HAS_AVX
+  if (isa == Isa::avx512) return avx512::flow_kernels();
+  if (isa == Isa::avx2) return avx2::flow_kernels();
+#endif
+  return portable::flow_kernels();
+}
+
+}  // namespace
+
+bool isa_supported(Isa isa) {
+  if (isa == Isa::portable) return true;
+#if WAM_HAS_AVX
+  // These read the feature bits and, through XGETBV, whether the operating system saves the wide registers.
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == Isa::avx2) return avx2;
+  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+Isa best_isa() {
+  return isa_supported(Isa::avx512) ? Isa::avx512 : isa_supported(Isa::avx2) ? Isa::avx2 : Isa::portable;
+}
+
+const char* isa_name(Isa isa) {
+  return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "portable";
+}
+
+std::unique_ptr<Backend> make_cpu_backend(ThreadPool* pool, Isa isa) {
+  if (!isa_supported(isa))
+    throw Error("ERR_UNSUPPORTED", std::string("this processor or build cannot run the instruction set ") +
+                                       isa_name(isa) + "; the best one here is " + isa_name(best_isa()));
+  return std::make_unique<CpuBackend>(pool, isa);
+}
+
+CpuBackend::CpuBackend(ThreadPool* pool, Isa isa)
+    : pool_(pool),
+      isa_(isa),
+      kernels_(kernels_for(isa)),
+      flow_(flow_kernels_for(isa)),
+      worker_scratch_(static_cast<std::size_t>(pool ? pool->threads() : 1)) {}
+
+CpuBackend::~CpuBackend() = default;
+
+const char* CpuBackend::name() const {
+  return isa_ == Isa::avx512 ? "cpu-avx512" : isa_ == Isa::avx2 ? "cpu-avx2" : "cpu-portable";
+}
+
+}  // namespace wam::cpu
