@@ -40,6 +40,16 @@ const schedule = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const scheduler = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['cond_ot', 'cosine', 'linear_vp']) }),
+  z.strictObject({ kind: z.literal('polynomial'), exponent: positive.default(1) }),
+  z.strictObject({
+    kind: z.literal('vp'),
+    beta_min: positive.default(0.1),
+    beta_max: positive.default(20),
+  }),
+]);
+
 const path = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('metric'),
@@ -50,6 +60,7 @@ const path = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('mixture'),
+    scheduler: scheduler.prefault({ kind: 'cond_ot' }),
     mask_at_zero: z.boolean().default(true),
   }),
 ]);

@@ -56,9 +56,20 @@ export interface MetricPathConfig {
   mask_at_zero: boolean;
 }
 
-/** The path that swaps random tokens for data tokens one by one; kappa(t) = t. */
+/**
+ * kappa(t), the share of data tokens at time t, from one of the usual schedulers. `cond_ot`: t. `polynomial`: t^exponent.
+ * `cosine`: sin(pi t / 2). `linear_vp`: t. `vp`: exp(-T(1-t)/2) with T(s) = (beta_max - beta_min) s^2 / 2 + beta_min s.
+ */
+export type MixtureSchedulerConfig =
+  | { kind: 'cond_ot' | 'cosine' | 'linear_vp' }
+  | { kind: 'polynomial'; exponent: number }
+  | { kind: 'vp'; beta_min: number; beta_max: number };
+
+/** The path that swaps random tokens for data tokens one by one, whatever their values. */
 export interface MixturePathConfig {
   kind: 'mixture';
+  /** Default `cond_ot`. */
+  scheduler: MixtureSchedulerConfig;
   /** Feed a mask token at t = 0 instead of random tokens. Default true. */
   mask_at_zero: boolean;
 }
@@ -163,6 +174,16 @@ export function toNativeConfig(config: ModelConfig): NativeModelConfig {
       initialWidth: widths.initial_width,
       finalWidth: widths.final_width,
     },
+    mixture: nativeMixture(path.kind === 'mixture' ? path.scheduler : { kind: 'cond_ot' }),
     maskAtZero: path.mask_at_zero,
+  };
+}
+
+function nativeMixture(scheduler: MixtureSchedulerConfig): NativeModelConfig['mixture'] {
+  return {
+    kind: scheduler.kind,
+    exponent: scheduler.kind === 'polynomial' ? scheduler.exponent : 1,
+    betaMin: scheduler.kind === 'vp' ? scheduler.beta_min : 0.1,
+    betaMax: scheduler.kind === 'vp' ? scheduler.beta_max : 20,
   };
 }
