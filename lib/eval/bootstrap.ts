@@ -1,0 +1,86 @@
+/** Lower and upper bound of a 95 % confidence interval. */
+export type Interval = [low: number, high: number];
+
+/**
+ * Percentile bootstrap over groups: windows of one ego overlap in time, so egos are drawn with replacement, each with
+ * all of its windows. The draws are made once, so the same resamples serve every row and differences between rows are
+ * paired.
+ */
+export class GroupBootstrap {
+  readonly #groupOf: Int32Array;
+  readonly #sizes: Float64Array;
+  /** [resamples, groups]: how often each group was drawn. */
+  readonly #counts: Uint16Array;
+  readonly #resamples: number;
+
+  /**
+   * @param keys group of each item, e.g. recording and ego of a window.
+   * @param resamples default 1000.
+   * @param seed default 0; equal seeds give equal intervals.
+   */
+  constructor(keys: readonly string[], resamples = 1000, seed = 0) {
+    const index = new Map<string, number>();
+    this.#groupOf = Int32Array.from(keys, (key) => {
+      const known = index.get(key);
+      if (known !== undefined) return known;
+      index.set(key, index.size);
+      return index.size - 1;
+    });
+    const groups = index.size;
+    this.#sizes = new Float64Array(groups);
+    for (const group of this.#groupOf) ++this.#sizes[group];
+    this.#resamples = resamples;
+    this.#counts = new Uint16Array(resamples * groups);
+    const next = generator(seed);
+    for (let r = 0; r < resamples; ++r) {
+      for (let k = 0; k < groups; ++k) ++this.#counts[r * groups + Math.floor(next() * groups)];
+    }
+  }
+
+  get groups(): number {
+    return this.#sizes.length;
+  }
+
+  /** 95 % interval of the mean of `values`, one value an item. Equal bounds when there is one group. */
+  interval(values: ArrayLike<number>): Interval {
+    const groups = this.groups;
+    const sums = new Float64Array(groups);
+    for (const [i, group] of this.#groupOf.entries()) sums[group] += values[i];
+    const means = new Float64Array(this.#resamples);
+    for (let r = 0; r < this.#resamples; ++r) {
+      let sum = 0;
+      let size = 0;
+      for (let g = 0; g < groups; ++g) {
+        const times = this.#counts[r * groups + g];
+        sum += times * sums[g];
+        size += times * this.#sizes[g];
+      }
+      means[r] = sum / size;
+    }
+    means.sort();
+    return [quantile(means, 0.025), quantile(means, 0.975)];
+  }
+}
+
+/** Quantile of ascending numbers, linear between neighbours; NaN when there are none. */
+export function quantile(sorted: ArrayLike<number>, q: number): number {
+  if (sorted.length === 0) return Number.NaN;
+  const at = q * (sorted.length - 1);
+  const low = Math.floor(at);
+  const high = Math.min(low + 1, sorted.length - 1);
+  return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
+}
+
+/** SplitMix32: uniform in [0, 1). Good enough to draw resamples, repeatable, nothing more. */
+function generator(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    let z = state ^ (state >>> 16);
+    z = Math.imul(z, 0x21f0aaad);
+    z ^= z >>> 15;
+    z = Math.imul(z, 0x735a2d97);
+    z ^= z >>> 15;
+    return (z >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,165 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Observation } from '../observation.js';
+import { kWaypoints } from '../scenario/types.js';
+import { quantile } from './bootstrap.js';
+import { minAde, type Trajectory, type WindowJudge } from './metrics.js';
+import { addMetrics, type WindowValues, windowValues } from './summary.js';
+
+/**
+ * How tokens are drawn from the posterior: the same way in every step, or sampled in all steps but the last, which takes
+ * the median.
+ */
+export type EvaluateDecode = 'argmax' | 'median' | 'sample' | 'sample-median';
+/** Step rules of the sampler. */
+export type EvaluateRule = 'released' | 'integrated' | 'renoise';
+
+/** Options that `evaluate` gives to the planner. */
+export interface EvaluatedPlanOptions {
+  steps: number;
+  samples: number;
+  seed: number;
+  decode: 'argmax' | 'median' | 'sample';
+  lastDecode: 'argmax' | 'median' | 'sample';
+  rule: EvaluateRule;
+  reduce: 'first' | 'medoid' | 'mean';
+  temperature: number;
+}
+
+/** What `evaluate` needs of a plan: poses [8, 3] and [K, 8, 3] in the ego's present frame. */
+export interface EvaluatedPlan {
+  trajectory: Trajectory;
+  samples: Trajectory;
+}
+
+/** What `evaluate` needs of a planner; `Planner` is one, yours may be another. */
+export interface EvaluatedPlanner {
+  plan(observation: Observation, options: EvaluatedPlanOptions): Promise<EvaluatedPlan>;
+  /** Timed for the latency; without it rows have none. */
+  planSync?(observation: Observation, options: EvaluatedPlanOptions): EvaluatedPlan;
+}
+
+/** A window as runs need it. */
+export interface Case {
+  observation: Observation;
+  judge: WindowJudge;
+}
+
+/** What differs between the rows of a planner. */
+export interface Settings {
+  steps: number;
+  decode: EvaluateDecode;
+  rule: EvaluateRule;
+}
+
+/** What is equal for all rows. */
+export interface RunOptions {
+  samples: number;
+  reduce: 'first' | 'medoid' | 'mean';
+  temperature: number;
+  seeds: number;
+  latencyCalls: number;
+  signal: AbortSignal | undefined;
+  /** Called once a window and seed. */
+  onPlan: () => void;
+}
+
+/** Values of a row, means over the seeds. */
+export interface Run {
+  values: WindowValues;
+  /** Samples that minADE is the best of, null without samples. */
+  minAdeSamples: number | null;
+  /** ADE of each seed, metres. */
+  adeOfSeed: number[];
+}
+
+/** minADE is the best of this many samples, or of more where a plan has more. */
+const kMinAdeSamples = 6;
+// Plans in flight: enough to keep a planner's thread busy, far below its queue limit.
+const kInFlight = 16;
+// Window i of run s is planned with seed s * 2^24 + i: with one seed for all windows they would share their noise, and
+// the mean over windows would swing with it.
+const kSeedStride = 2 ** 24;
+const kWarmUpCalls = 5;
+
+/** Plans every case with every seed. Rejects with the signal's reason when aborted. */
+export async function runPlanner(
+  planner: EvaluatedPlanner,
+  settings: Settings,
+  cases: readonly Case[],
+  options: RunOptions,
+): Promise<Run> {
+  const { samples, seeds } = options;
+  const isSampled = samples > 1 || settings.decode.startsWith('sample');
+  const values = windowValues(cases.length, isSampled);
+  const adeOfSeed = new Array<number>(seeds).fill(0);
+  const planCase = async (seed: number, i: number) => {
+    const { observation, judge } = cases[i];
+    const planOptions = planOptionsOf(settings, options, seed * kSeedStride + i);
+    const { plan, drawn } = await draw(planner, observation, planOptions, isSampled);
+    const metrics = judge.metrics(plan);
+    addMetrics(values, i, metrics, 1 / seeds);
+    if (values.minAde) values.minAde[i] += minAde(drawn, judge.recorded) / seeds;
+    adeOfSeed[seed] += metrics.ade / cases.length;
+    options.onPlan();
+  };
+  for (let seed = 0; seed < seeds; ++seed) {
+    for (let from = 0; from < cases.length; from += kInFlight) {
+      options.signal?.throwIfAborted();
+      const count = Math.min(kInFlight, cases.length - from);
+      await Promise.all(Array.from({ length: count }, (_, k) => planCase(seed, from + k)));
+    }
+  }
+  return { values, minAdeSamples: isSampled ? Math.max(samples, kMinAdeSamples) : null, adeOfSeed };
+}
+
+/** Times synchronous calls over the cases in turn; null when the planner has none or no call is wanted. */
+export async function measureLatency(
+  planner: EvaluatedPlanner,
+  settings: Settings,
+  cases: readonly Case[],
+  options: RunOptions,
+): Promise<{ p50: number; p99: number } | null> {
+  if (!planner.planSync || options.latencyCalls === 0) return null;
+  const planOptions = planOptionsOf(settings, options, 0);
+  const times: number[] = [];
+  for (let call = 0; call < kWarmUpCalls + options.latencyCalls; ++call) {
+    // A turn of the event loop between calls, so that an abort is heard.
+    await setImmediate();
+    options.signal?.throwIfAborted();
+    const { observation } = cases[call % cases.length];
+    const before = performance.now();
+    planner.planSync(observation, planOptions);
+    if (call >= kWarmUpCalls) times.push(performance.now() - before);
+  }
+  times.sort((a, b) => a - b);
+  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
+
+function planOptionsOf(settings: Settings, options: RunOptions, seed: number): EvaluatedPlanOptions {
+  const { steps, decode, rule } = settings;
+  const { samples, reduce, temperature } = options;
+  const [each, last] =
+    decode === 'sample-median' ? (['sample', 'median'] as const) : [decode, decode];
+  return { steps, samples, seed, decode: each, lastDecode: last, rule, reduce, temperature };
+}
+
+/** The plan, and the samples that minADE is taken over: at least six, all sharing the prefix. */
+async function draw(
+  planner: EvaluatedPlanner,
+  observation: Observation,
+  options: EvaluatedPlanOptions,
+  isSampled: boolean,
+): Promise<{ plan: Trajectory; drawn: Trajectory }> {
+  if (!isSampled || options.samples >= kMinAdeSamples) {
+    const { trajectory, samples } = await planner.plan(observation, options);
+    return { plan: trajectory, drawn: samples };
+  }
+  const { samples } = await planner.plan(observation, {
+    ...options,
+    samples: kMinAdeSamples,
+    reduce: 'first',
+  });
+  // The first of six samples is the plan that one sample alone would give.
+  if (options.samples === 1) return { plan: samples.subarray(0, 3 * kWaypoints), drawn: samples };
+  return { plan: (await planner.plan(observation, options)).trajectory, drawn: samples };
+}
