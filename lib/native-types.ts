@@ -101,6 +101,13 @@ export interface NativeModelConfig {
     initialWidth: number;
     finalWidth: number;
   };
+  /** Scheduler of the mixture path; absent: `cond_ot`, kappa(t) = t. */
+  mixture?: {
+    kind: 'cond_ot' | 'polynomial' | 'cosine' | 'vp' | 'linear_vp';
+    exponent: number;
+    betaMin: number;
+    betaMax: number;
+  };
   maskAtZero: boolean;
 }
 
@@ -246,7 +253,7 @@ export interface Addon {
     values: Float64Array,
     lanes: Int32Array,
     request: Float64Array,
-    onStep?: (step: number, refinement: Float32Array) => void,
+    onStep?: (refinement: Float32Array, stepsRun: number) => void,
   ): Promise<ArrayBuffer | undefined>;
   /** The same on the calling thread; the result is written to `result`. Waits for a plan that is running. */
   planSync(
@@ -281,13 +288,17 @@ export interface Addon {
   /** Slot scales [waypoints * 3] for a residual_companded tokenizer. */
   measureSlotScale(dataset: NativeDataset): Float64Array;
 
-  /** The data set may not be changed while the trainer lives. `table`: [vocab, tableDim], or empty. */
+  /**
+   * The data set takes nothing more until the trainer is closed. `table`: [vocab, tableDim], or empty. `isa`: default
+   * the best one.
+   */
   createTrainer(
     model: NativeModelConfig,
     train: NativeTrainConfig,
     dataset: NativeDataset,
     threads: number,
     table: Float32Array,
+    isa?: Isa,
   ): Promise<NativeTrainer>;
   /**
    * Makes up to `updates` updates; fewer when {@link Addon.trainerStop} is called. Rows [done, 5]: step, loss,
@@ -314,11 +325,11 @@ export interface Addon {
   /** Stops a run in flight; resolves when the thread has ended. */
   closeTrainer(trainer: NativeTrainer | NativeTokenizerTrainer): Promise<void>;
 
-  /** `coordinate`: ascending token values [vocab]. */
+  /** `coordinate`: ascending token values [vocab]. Works on one thread. */
   createTokenizerTrainer(
     coordinate: Float64Array,
     dim: number,
     config: NativeTokenizerTrainConfig,
-    threads: number,
+    isa?: Isa,
   ): Promise<NativeTokenizerTrainer>;
 }

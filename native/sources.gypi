@@ -5,7 +5,8 @@
     ],
     "wam_avx2_flags": [
       "-mavx2",
-      "-mfma"
+      "-mfma",
+      "-ffp-contract=off"
     ],
     "wam_avx512_flags": [
       "-mavx512f",
@@ -13,7 +14,8 @@
       "-mavx512dq",
       "-mavx512vl",
       "-mavx2",
-      "-mfma"
+      "-mfma",
+      "-ffp-contract=off"
     ],
     "wam_core_sources": [
       "native/core/thread_pool.cpp",
@@ -54,7 +56,8 @@
       "native/scene/map_match.cpp",
       "native/scene/polyline.cpp",
       "native/scene/road_map.cpp",
-      "native/scene/route.cpp"
+      "native/scene/route.cpp",
+      "native/scene/unpack_observation.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"
@@ -63,9 +66,31 @@
       "native/cpu/kernels_avx512.cpp"
     ],
     "wam_cuda_sources": [],
-    "wam_binding_sources": [],
+    "wam_binding_sources": [
+      "native/binding/addon.cpp",
+      "native/binding/config_reader.cpp",
+      "native/binding/dataset_binding.cpp",
+      "native/binding/engine.cpp",
+      "native/binding/engine_binding.cpp",
+      "native/binding/environment.cpp",
+      "native/binding/failure.cpp",
+      "native/binding/fields.cpp",
+      "native/binding/job_thread.cpp",
+      "native/binding/listener_call.cpp",
+      "native/binding/model_binding.cpp",
+      "native/binding/plan_packing.cpp",
+      "native/binding/tensors.cpp",
+      "native/binding/training.cpp",
+      "native/binding/training_binding.cpp"
+    ],
     "wam_test_sources": [
-      "native/test/main.cpp"
+      "native/test/cpu_attention_test.cpp",
+      "native/test/cpu_gemm_test.cpp",
+      "native/test/cpu_nn_test.cpp",
+      "native/test/cpu_training_test.cpp",
+      "native/test/main.cpp",
+      "native/test/simd_test.cpp",
+      "native/test/thread_pool_test.cpp"
     ]
   }
 }

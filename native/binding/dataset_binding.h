@@ -1,0 +1,9 @@
+#pragma once
+#include <napi.h>
+
+namespace wam::binding {
+
+/// createDataset, addRecording, addWindow, cutWindows, datasetSize, datasetWindow, measureSlotScale.
+void register_dataset(Napi::Object exports);
+
+}  // namespace wam::binding
