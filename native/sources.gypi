@@ -90,7 +90,8 @@
       "native/test/cpu_training_test.cpp",
       "native/test/main.cpp",
       "native/test/simd_test.cpp",
-      "native/test/thread_pool_test.cpp"
+      "native/test/thread_pool_test.cpp",
+      "native/test/model_gradient_test.cpp"
     ]
   }
 }
