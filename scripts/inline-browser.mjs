@@ -17,12 +17,18 @@ export function inlineBrowser() {
     resolveId: {
       order: 'pre',
       filter: { id: /\?(script|text)$/ },
-      handler: (id, importer) => (importer ? kPrefix + resolve(dirname(importer), id) : null),
+      handler(id, importer) {
+        if (!importer) return null;
+        // A colon instead of the question mark: vite would take `page.css?...` for a style sheet.
+        const [path, kind] = id.split('?');
+        return `${kPrefix}${resolve(dirname(importer), path)}:${kind}`;
+      },
     },
     load: {
       filter: { id: /^\0inline:/ },
       async handler(id) {
-        const [path, kind] = id.slice(kPrefix.length).split('?');
+        const colon = id.lastIndexOf(':');
+        const [path, kind] = [id.slice(kPrefix.length, colon), id.slice(colon + 1)];
         this.addWatchFile(path);
         const text = kind === 'script' ? await bundle(path, this) : await readFile(path, 'utf8');
         return { code: `export default ${JSON.stringify(text)};`, moduleType: 'js' };

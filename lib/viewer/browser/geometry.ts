@@ -1,0 +1,80 @@
+import type { PlanCase, Pose } from '../case.js';
+
+/** Seconds between waypoints, and of the whole plan. */
+export const interval = 0.5;
+export const horizon = 4;
+
+/** Part `s` of the way from `a` to `b`; the heading takes the short way round. */
+export function mixPose(a: Pose, b: Pose, s: number): Pose {
+  const turn = Math.atan2(Math.sin(b[2] - a[2]), Math.cos(b[2] - a[2]));
+  return [a[0] + s * (b[0] - a[0]), a[1] + s * (b[1] - a[1]), a[2] + s * turn];
+}
+
+/** The plan at a fractional refinement step: between two steps it is a blend, for the animation only. */
+export function planAt(refinements: readonly (readonly Pose[])[], step: number): readonly Pose[] {
+  const k = Math.min(Math.floor(step), refinements.length - 1);
+  const a = refinements[k] ?? [];
+  const b = refinements[k + 1];
+  const s = step - k;
+  if (!b || s <= 0) return a;
+  const smooth = s * s * (3 - 2 * s);
+  return a.map((pose, i) => mixPose(pose, b[i] ?? pose, smooth));
+}
+
+/** Pose at `time` seconds on the way from `present` through `poses`; null where they do not reach so far. */
+export function poseAt(present: Pose, poses: readonly Pose[], time: number): Pose | null {
+  const k = Math.floor(time / interval + 1e-9);
+  const a = k === 0 ? present : poses[k - 1];
+  if (!a) return null;
+  const b = poses[k];
+  const s = time / interval - k;
+  if (s < 1e-6) return a;
+  return b ? mixPose(a, b, s) : null;
+}
+
+/** Eight poses at constant velocity. */
+export function constantVelocity(item: PlanCase): Pose[] {
+  return Array.from({ length: horizon / interval }, (_, i) => {
+    const t = (i + 1) * interval;
+    return [item.velocity[0] * t, item.velocity[1] * t, 0];
+  });
+}
+
+/** Metres from the recorded future: mean over the recorded waypoints, and at the last waypoint (null: not recorded). */
+export function errorsOf(
+  plan: readonly Pose[],
+  truth: readonly Pose[],
+): { ade: number | null; fde: number | null } {
+  const n = Math.min(plan.length, truth.length);
+  if (n === 0) return { ade: null, fde: null };
+  let sum = 0;
+  let last = 0;
+  for (let i = 0; i < n; i++) {
+    const [a, b] = [plan[i] as Pose, truth[i] as Pose];
+    last = Math.hypot(a[0] - b[0], a[1] - b[1]);
+    sum += last;
+  }
+  return { ade: sum / n, fde: n === plan.length ? last : null };
+}
+
+/** Axis-aligned bounds of points. */
+export interface Bounds {
+  x0: number;
+  y0: number;
+  x1: number;
+  y1: number;
+}
+
+/** What a first look should show: the plans, the recorded future, a little of the past, and room around them. */
+export function boundsOf(item: PlanCase): Bounds {
+  const bounds = { x0: -12, y0: -14, x1: 24, y1: 14 };
+  const add = (pose: Pose): void => {
+    bounds.x0 = Math.min(bounds.x0, pose[0] - 4);
+    bounds.x1 = Math.max(bounds.x1, pose[0] + 6);
+    bounds.y0 = Math.min(bounds.y0, pose[1] - 6);
+    bounds.y1 = Math.max(bounds.y1, pose[1] + 6);
+  };
+  for (const plan of item.plans) for (const poses of plan.refinements) poses.forEach(add);
+  item.ego.future.forEach(add);
+  return bounds;
+}
