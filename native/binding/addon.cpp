@@ -8,6 +8,7 @@
 #include "binding/environment.h"
 #include "binding/fields.h"
 #include "binding/function.h"
+#include "binding/kernels_binding.h"
 #include "binding/model_binding.h"
 #include "binding/training_binding.h"
 
@@ -47,6 +48,7 @@ NAPI_MODULE_INIT() {
     register_engine(functions);
     register_dataset(functions);
     register_training(functions);
+    register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());
   }
