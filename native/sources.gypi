@@ -96,7 +96,8 @@
       "native/test/main.cpp",
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
-      "native/test/model_gradient_test.cpp"
+      "native/test/model_gradient_test.cpp",
+      "native/test/planner_test.cpp"
     ]
   }
 }

@@ -21,8 +21,8 @@ void fill_history(const Track& track, int present, double dt, Agent& out) {
   out.history.resize(static_cast<std::size_t>(present - first) + 1);
   for (int step = first; step <= present; ++step) {
     const int k = step - track.start;
-    out.history[static_cast<std::size_t>(step - first)] = {
-        (step - present) * dt, track.x[k], track.y[k], track.heading[k], track.vx[k], track.vy[k]};
+    out.history[static_cast<std::size_t>(step - first)] = {(step - present) * dt, track.x[k],  track.y[k],
+                                                           track.heading[k],      track.vx[k], track.vy[k]};
   }
 }
 
@@ -96,9 +96,7 @@ int Dataset::cut_windows(int index, const CutOptions& options) {
       window.ego = ego;
       window.present = track.start + k;
       window.future = future;
-      window.command = turn > kTurnCommand    ? Command::left
-                       : turn < -kTurnCommand ? Command::right
-                                              : Command::straight;
+      window.command = turn > kTurnCommand ? Command::left : turn < -kTurnCommand ? Command::right : Command::straight;
       window.route = route_of(lanes, k - to_steps(kHistorySeconds), k + future);
       window.weight = standing ? options.standing_weight : options.weight;
       add_window(std::move(window));

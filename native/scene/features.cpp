@@ -14,8 +14,8 @@ namespace {
 constexpr double kEgoOffsets[kEgoPast] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0};
 constexpr double kAgentOffsets[kAgentPast] = {0.5, 1.0, 1.5};
 constexpr double kPreviewDistance[kPreviewPoints] = {2.5, 5, 10, 15, 20, 30, 40, 50, 65, 80};
-constexpr double kInPath = 1.6;          // metres off the path within which a vehicle is in the way
-constexpr double kLeaderReach = 100.0;   // metres
+constexpr double kInPath = 1.6;            // metres off the path within which a vehicle is in the way
+constexpr double kLeaderReach = 100.0;     // metres
 constexpr double kAccelerationSpan = 0.5;  // seconds over which an acceleration is a difference of speeds
 
 /// State at t (<= 0), linear between samples; false where the history does not reach.
@@ -52,8 +52,7 @@ double clip(double x, double limit) { return std::clamp(x, -limit, limit); }
 /// Intelligent-driver-model acceleration, a nonlinear hint at what a follower does. Common urban constants.
 double idm_acceleration(double v, double gap, double closing) {
   constexpr double kDesired = 18, kHeadway = 1.2, kStandstill = 2, kAccelerate = 1.5, kBrake = 2;
-  const double wanted =
-      kStandstill + std::max(0.0, v * kHeadway + v * closing / (2 * std::sqrt(kAccelerate * kBrake)));
+  const double wanted = kStandstill + std::max(0.0, v * kHeadway + v * closing / (2 * std::sqrt(kAccelerate * kBrake)));
   const double ratio = wanted / std::max(gap, 0.5);
   return kAccelerate * (1 - std::pow(v / kDesired, 4) - ratio * ratio);
 }
@@ -133,8 +132,7 @@ void FeatureBuilder::build(const Observation& observation, const Augmentation& a
   }
 }
 
-void FeatureBuilder::see_agents(const Observation& observation, const Augmentation& augmentation,
-                                const Frame& frame) {
+void FeatureBuilder::see_agents(const Observation& observation, const Augmentation& augmentation, const Frame& frame) {
   seen_.clear();
   for (int i = 0; i < observation.agent_count; ++i) {
     const Agent& agent = observation.agents[i];
@@ -221,7 +219,10 @@ void FeatureBuilder::write_ego(const Observation& observation, const Frame& fram
       for (int i = 0; i < 5; ++i) row.put(0);
       continue;
     }
-    const Point at = frame.turned(past.x - now.x, past.y - now.y);
+    // The tracked point may lie behind the box centre; all columns speak of the centre.
+    const double offset_x = observation.center_offset * std::cos(past.heading);
+    const double offset_y = observation.center_offset * std::sin(past.heading);
+    const Point at = frame.turned(past.x + offset_x - frame.x, past.y + offset_y - frame.y);
     const double speed = frame.scale * along(past);
     row.put((at.x + frame.speed * offset) / (0.2 + offset));
     row.put(at.y / (0.2 + offset));
@@ -370,8 +371,8 @@ void FeatureBuilder::write_agents(const Frame& frame, Features& out) {
   }
 }
 
-void FeatureBuilder::write_lanes(const Observation& observation, const Augmentation& augmentation,
-                                 const Frame& frame, Features& out) {
+void FeatureBuilder::write_lanes(const Observation& observation, const Augmentation& augmentation, const Frame& frame,
+                                 Features& out) {
   const auto pieces = observation.map->pieces();
   const auto lanes = observation.map->lanes();
   const auto span_on = [&](int which, int lane) -> const LaneSpan* {

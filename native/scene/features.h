@@ -12,25 +12,24 @@
 
 namespace wam::scene {
 
-inline constexpr int kEgoPast = 9;        // history offsets of the ego
+inline constexpr int kEgoPast = 9;  // history offsets of the ego
 inline constexpr int kEgoFeatures = 12 + kEgoPast * 6;
 inline constexpr int kPreviewPoints = 10;  // along the path, by distance
 inline constexpr int kPreviewTimes = 4;    // along the path, by time at the present speed
 inline constexpr int kLeaders = 3;
 inline constexpr int kLeaderFeatures = 14;
-inline constexpr int kPathFeatures =
-    20 + kPreviewPoints * 4 + kPreviewTimes * 2 + (kLeaders + 1) * kLeaderFeatures;
+inline constexpr int kPathFeatures = 20 + kPreviewPoints * 4 + kPreviewTimes * 2 + (kLeaders + 1) * kLeaderFeatures;
 inline constexpr int kAgentPast = 3;
 inline constexpr int kAgentFeatures = 26 + kAgentPast * 3;
 inline constexpr int kLaneFeatures = 10 + 18;
 
 /// Changes an observation the way that another recording might have differed. Drawn once a training sample.
 struct Augmentation {
-  bool mirror = false;         // left and right exchanged, command too
-  double scale = 1;            // of all lengths and velocities
-  double drop = 0;             // probability that a vehicle or lane piece is not seen
-  double position_noise = 0;   // metres, standard deviation, one offset a vehicle (not the ego)
-  double velocity_noise = 0;   // m/s
+  bool mirror = false;        // left and right exchanged, command too
+  double scale = 1;           // of all lengths and velocities
+  double drop = 0;            // probability that a vehicle or lane piece is not seen
+  double position_noise = 0;  // metres, standard deviation, one offset a vehicle (not the ego)
+  double velocity_noise = 0;  // m/s
   const RandomStream* stream = nullptr;
   std::uint32_t step = 0, sample = 0;  // address of the draws
 };
@@ -68,8 +67,7 @@ class FeatureBuilder {
   void write_ego(const Observation& observation, const Frame& frame, Features& out) const;
   void write_path(const Observation& observation, const Frame& frame, int which, Features& out);
   void write_agents(const Frame& frame, Features& out);
-  void write_lanes(const Observation& observation, const Augmentation& augmentation, const Frame& frame,
-                   Features& out);
+  void write_lanes(const Observation& observation, const Augmentation& augmentation, const Frame& frame, Features& out);
 
   FeatureLimits limits_;
   Route route_;

@@ -12,8 +12,8 @@ namespace {
 
 struct Candidate {
   int lane;
-  double cost;      // of being here
-  double total;     // best sequence that ends here
+  double cost;   // of being here
+  double total;  // best sequence that ends here
   int previous = -1;
 };
 

@@ -63,8 +63,7 @@ Pose pose_at(std::span<const Point> points, std::span<const double> arc, double 
   // The heading of a polyline jumps at its points; blend towards the next or previous segment past the midpoint.
   const std::ptrdiff_t other = fraction >= 0.5 ? i + 1 : i - 1;
   if (fraction > 0 && fraction < 1 && other >= 0 && other + 1 < static_cast<std::ptrdiff_t>(n)) {
-    const double next =
-        std::atan2(points[other + 1].y - points[other].y, points[other + 1].x - points[other].x);
+    const double next = std::atan2(points[other + 1].y - points[other].y, points[other + 1].x - points[other].x);
     out.heading = wrap_angle(out.heading + std::abs(fraction - 0.5) * wrap_angle(next - out.heading));
   }
   return out;

@@ -22,17 +22,17 @@ struct LaneSpan {
 struct RoutePath {
   Polyline line;
   std::vector<LaneSpan> lanes;
-  double ego_arc = 0;        // of the ego's box centre
-  double ego_lateral = 0;    // metres, left positive
-  double ego_heading = 0;    // relative to the path, radians
+  double ego_arc = 0;      // of the ego's box centre
+  double ego_lateral = 0;  // metres, left positive
+  double ego_heading = 0;  // relative to the path, radians
 
   void clear();
 };
 
 struct Route {
-  int paths = 0;    // 0: no lane near the ego; 1: present lane; 2: the route changes lanes as well
+  int paths = 0;  // 0: no lane near the ego; 1: present lane; 2: the route changes lanes as well
   RoutePath path[2];
-  int change = 0;  // +1 the second path lies to the left, -1 to the right
+  int change = 0;            // +1 the second path lies to the left, -1 to the right
   std::vector<int> nearest;  // stands in for an empty route
 };
 
