@@ -189,7 +189,7 @@ void gemm_task(const Gemm& g, const GemmTask& t) {
   // With accumulation the blocks of k are the outer loop: k is long then (a sum over training rows), and this way the
   // A strips of one block stay in the second-level cache. Without it a tile goes through all blocks at once, so that c
   // may be the residual.
-  const int block = g.accumulate ? kGemmBlock : g.k;
+  const int block = g.accumulate ? kGemmBlock : larger(g.k, 1);
   for (int k0 = 0; k0 == 0 || k0 < g.k; k0 += block) {
     const int depth = smaller(block, g.k - k0);
     if (g.a_transposed) {
