@@ -243,11 +243,11 @@ export interface Addon {
   createEngine(model: NativeModel, options: EngineOptions): Promise<NativeEngine>;
   /**
    * Plans for the packed observations (lib/pack-observation.ts) one after another. `request` is laid out in
-   * lib/plan-request.ts, the result in lib/plan-result.ts. Resolves to undefined when aborted.
+   * lib/plan-options.ts, the result in lib/plan-result.ts. Resolves to undefined when aborted.
    */
   plan(
     engine: NativeEngine,
-    maps: NativeMap | readonly NativeMap[],
+    maps: readonly NativeMap[],
     sizes: Int32Array,
     meta: Int32Array,
     values: Float64Array,
@@ -258,7 +258,7 @@ export interface Addon {
   /** The same on the calling thread; the result is written to `result`. Waits for a plan that is running. */
   planSync(
     engine: NativeEngine,
-    maps: NativeMap | readonly NativeMap[],
+    maps: readonly NativeMap[],
     sizes: Int32Array,
     meta: Int32Array,
     values: Float64Array,

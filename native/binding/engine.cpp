@@ -94,6 +94,7 @@ void Engine::build() {
   if (options_.threads > 1) pool_ = std::make_unique<ThreadPool>(options_.threads);
   backend_ = cpu::make_cpu_backend(pool_.get(), options_.isa);
   planner_ = std::make_unique<model::PlanEngine>(model_, *backend_, options_.limits);
+  workspace_bytes_ = planner_->workspace_bytes();
 }
 
 void Engine::compute(PlanWork& work) {
@@ -136,6 +137,7 @@ napi_value Engine::close(napi_env env) {
   auto self = shared_from_this();
   return thread_.close(env, self, [this] {
     planner_.reset();
+    workspace_bytes_ = 0;
     backend_.reset();
     pool_.reset();
     spare_.clear();

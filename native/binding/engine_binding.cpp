@@ -75,23 +75,18 @@ struct PlanArguments {
   }
 
  private:
-  /// One handle for one observation, else an array of handles.
   void read_maps(napi_env env, PlanWork& work) {
     bool is_array = false;
-    std::uint32_t count = 1;
-    if (napi_is_array(env, value[1], &is_array) == napi_ok && is_array) {
-      napi_get_array_length(env, value[1], &count);
-      if (count == 0) throw Error("ERR_SHAPE", "maps: expected at least one");
+    std::uint32_t count = 0;
+    if (napi_is_array(env, value[1], &is_array) != napi_ok || !is_array ||
+        napi_get_array_length(env, value[1], &count) != napi_ok || count == 0) {
+      throw Error("ERR_ARGUMENT", "maps: expected one map or more");
     }
     if (work.maps.size() < count) work.maps.resize(count);
     work.count = static_cast<int>(count);
-    if (!is_array) {
-      work.maps[0] = from_handle<MapHandle>(env, value[1])->map;
-      return;
-    }
     for (std::uint32_t i = 0; i < count; ++i) {
       napi_value map;
-      if (napi_get_element(env, value[1], i, &map) != napi_ok) throw Error("ERR_ARGUMENT", "maps: expected handles");
+      if (napi_get_element(env, value[1], i, &map) != napi_ok) throw Error("ERR_ARGUMENT", "maps: expected maps");
       work.maps[i] = from_handle<MapHandle>(env, map)->map;
     }
   }

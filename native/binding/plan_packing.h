@@ -1,5 +1,5 @@
 #pragma once
-// The number arrays that a plan call takes and gives. lib/plan-request.ts and lib/plan-result.ts are the other side.
+// The number arrays that a plan call takes and gives. lib/plan-options.ts and lib/plan-result.ts are the other side.
 
 #include <cstddef>
 #include <cstdint>

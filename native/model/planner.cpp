@@ -164,4 +164,8 @@ void PlanEngine::plan(const scene::Observation& observation, const PlanOptions& 
   impl_->plan(observation, options, out);
 }
 
+std::size_t PlanEngine::workspace_bytes() const {
+  return impl_->network.bytes() + impl_->input.size() * sizeof(std::int32_t) + impl_->repeated.size() * sizeof(real);
+}
+
 }  // namespace wam::model

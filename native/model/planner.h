@@ -61,6 +61,8 @@ class PlanEngine {
   ~PlanEngine();
   /// Throws Error(ERR_RANGE) when options exceed the limits.
   void plan(const scene::Observation& observation, const PlanOptions& options, PlanOutput& out);
+  /// Memory taken at construction, beside the model's weights and their packed copies.
+  std::size_t workspace_bytes() const;
 
  private:
   struct Impl;

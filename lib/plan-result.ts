@@ -1,0 +1,112 @@
+/** Where the time of a plan went, microseconds. */
+export interface PlanTiming {
+  /** From the observation to the network's input. */
+  featuresUs: number;
+  /** The observation's part of the network (0 without `cache`, where every step holds it). */
+  prefixUs: number;
+  /** All refinement steps. */
+  stepsUs: number;
+  /** Waiting for plans that were asked for earlier. */
+  queueUs: number;
+  /** From the call to the result, packing and delivery included. In a batch: of the whole batch. */
+  totalUs: number;
+}
+
+/** A planned trajectory. Poses are x, y (metres) and heading (radians) in the ego's present frame. */
+export interface Plan {
+  /** [waypoints, 3], `intervalS` apart, the first one interval ahead; for the point that the ego's history tracks. */
+  trajectory: Float32Array;
+  /** The plan after each step that ran, first guess first; the last is `trajectory`. Each [waypoints, 3]. */
+  refinements: Float32Array[];
+  /** What `trajectory` was reduced from, each [waypoints, 3]. */
+  samples: Float32Array[];
+  /** Numeric tokens of each sample, [waypoints * 3]. */
+  tokens: Int32Array[];
+  /** Steps that ran: fewer than asked for when a deadline came. */
+  stepsRun: number;
+  timing: PlanTiming;
+  /**
+   * Geometric mean, over all tokens of all samples, of the probability that the last step gave to the token: 1 when the
+   * network was certain of every value, 1/vocabulary when it guessed. Comparable between observations of one model with
+   * equal options, not between models.
+   */
+  confidence: number;
+  /**
+   * Least gap between the two largest logits of any token in the last step. With `argmax`, no rounding error below half
+   * of it can change the plan.
+   */
+  margin: number;
+}
+
+/** Numbers at the beginning of a packed result, see native/binding/plan_packing.cpp. */
+const kHead = 5;
+
+/** Bytes of one packed result: 5 float64, then plan, refinements, samples, log-probabilities, margins, tokens. */
+export function resultBytes(steps: number, samples: number, slots: number): number {
+  return kHead * 8 + Math.ceil((slots * (1 + steps + 4 * samples) * 4) / 8) * 8;
+}
+
+/**
+ * Reads one packed result into arrays of its own.
+ *
+ * @param index which result of the call's.
+ * @param out takes the trajectory when given.
+ */
+export function readResult(
+  buffer: ArrayBuffer,
+  index: number,
+  shape: { steps: number; samples: number; slots: number },
+  totalUs: number,
+  out?: Float32Array,
+): Plan {
+  const { steps, samples, slots } = shape;
+  const start = index * resultBytes(steps, samples, slots);
+  const head = new Float64Array(buffer, start, kHead);
+  const [stepsRun, featuresUs, prefixUs, stepsUs, queueUs] = head as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const plan = slots * 4;
+  let at = start + kHead * 8;
+  const plans = (count: number) => {
+    const rows = Array.from({ length: count }, (_, i) =>
+      new Float32Array(buffer, at + i * plan, slots).slice(),
+    );
+    at += count * plan;
+    return rows;
+  };
+  const [planned] = plans(1) as [Float32Array];
+  const refinements = plans(stepsRun);
+  at += (steps - stepsRun) * plan;
+  const sampled = plans(samples);
+  const logProbability = new Float32Array(buffer, at, samples * slots);
+  const margins = new Float32Array(buffer, at + samples * plan, samples * slots);
+  at += 2 * samples * plan;
+  const tokens = sampled.map((_, i) => new Int32Array(buffer, at + i * plan, slots).slice());
+  out?.set(planned);
+  return {
+    trajectory: out ?? planned,
+    refinements,
+    samples: sampled,
+    tokens,
+    stepsRun,
+    timing: { featuresUs, prefixUs, stepsUs, queueUs, totalUs },
+    confidence: Math.exp(mean(logProbability)),
+    margin: least(margins),
+  };
+}
+
+function mean(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
+
+function least(values: Float32Array): number {
+  let result = Number.POSITIVE_INFINITY;
+  for (const value of values) if (value < result) result = value;
+  return result;
+}
