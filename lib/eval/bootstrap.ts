@@ -1,3 +1,5 @@
+import { splitMix32 } from '../scenario/random.js';
+
 /** Lower and upper bound of a 95 % confidence interval. */
 export type Interval = [low: number, high: number];
 
@@ -31,7 +33,7 @@ export class GroupBootstrap {
     for (const group of this.#groupOf) ++this.#sizes[group];
     this.#resamples = resamples;
     this.#counts = new Uint16Array(resamples * groups);
-    const next = generator(seed);
+    const next = splitMix32(seed);
     for (let r = 0; r < resamples; ++r) {
       for (let k = 0; k < groups; ++k) ++this.#counts[r * groups + Math.floor(next() * groups)];
     }
@@ -69,18 +71,4 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
   const low = Math.floor(at);
   const high = Math.min(low + 1, sorted.length - 1);
   return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
-}
-
-/** SplitMix32: uniform in [0, 1). Good enough to draw resamples, repeatable, nothing more. */
-function generator(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let z = state ^ (state >>> 16);
-    z = Math.imul(z, 0x21f0aaad);
-    z ^= z >>> 15;
-    z = Math.imul(z, 0x735a2d97);
-    z ^= z >>> 15;
-    return (z >>> 0) / 4294967296;
-  };
 }

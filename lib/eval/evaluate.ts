@@ -1,4 +1,5 @@
 import { argumentError, WamFlowError } from '../errors.js';
+import type { Reduce, StepRule } from '../plan-options.js';
 import { observationFromWindow } from '../scenario/observe.js';
 import {
   kWaypointInterval,
@@ -14,7 +15,6 @@ import {
   type Case,
   type EvaluateDecode,
   type EvaluatedPlanner,
-  type EvaluateRule,
   measureLatency,
   type RunOptions,
   runPlanner,
@@ -45,10 +45,10 @@ export interface EvaluateOptions {
   /** One row for each combination of the three. Defaults: steps 1 and 5, median and sample, renoise. */
   steps?: readonly number[];
   decode?: readonly EvaluateDecode[];
-  rule?: readonly EvaluateRule[];
+  rule?: readonly StepRule[];
   /** Samples that a plan is reduced from, and how. Defaults 1 and `medoid`. */
   samples?: number;
-  reduce?: 'first' | 'medoid' | 'mean';
+  reduce?: Reduce;
   /** Of sampling. Default 1. */
   temperature?: number;
   /** Runs with different random numbers; metrics are means over them. Default 1. */
@@ -67,7 +67,7 @@ export interface EvaluationRow extends MetricMeans {
   planner: string;
   steps: number;
   decode: EvaluateDecode | null;
-  rule: EvaluateRule | null;
+  rule: StepRule | null;
   /** Samples that each plan was reduced from. */
   samples: number;
   /** Samples that `minAde` is the best of; null where nothing was sampled. */

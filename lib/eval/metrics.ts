@@ -35,28 +35,19 @@ const kRoadSlack = 0.35;
 const kMovingStep = 0.5;
 
 /** Distance to the recorded position at each waypoint: mean and last, metres. */
-export function displacement(
-  plan: Trajectory,
-  recorded: Trajectory,
-  offset = 0,
-): { ade: number; fde: number } {
+export function displacement(plan: Trajectory, recorded: Trajectory): { ade: number; fde: number } {
   let sum = 0;
   let last = 0;
-  for (let i = 0; i < kWaypoints; ++i) {
-    const at = 3 * i;
-    last = Math.hypot(plan[offset + at] - recorded[at], plan[offset + at + 1] - recorded[at + 1]);
+  for (let i = 0; i < 3 * kWaypoints; i += 3) {
+    last = Math.hypot(plan[i] - recorded[i], plan[i + 1] - recorded[i + 1]);
     sum += last;
   }
   return { ade: sum / kWaypoints, fde: last };
 }
 
-/** Lowest ADE among `samples`, [K, 8, 3]; metres. */
-export function minAde(samples: Trajectory, recorded: Trajectory): number {
-  let best = Number.POSITIVE_INFINITY;
-  for (let offset = 0; offset < samples.length; offset += 3 * kWaypoints) {
-    best = Math.min(best, displacement(samples, recorded, offset).ade);
-  }
-  return best;
+/** Lowest ADE among samples, metres. */
+export function minAde(samples: readonly Trajectory[], recorded: Trajectory): number {
+  return Math.min(...samples.map((sample) => displacement(sample, recorded).ade));
 }
 
 /**

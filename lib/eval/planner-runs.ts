@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Observation } from '../observation.js';
-import { kWaypoints } from '../scenario/types.js';
+import type { DecodeRule, Reduce, StepRule } from '../plan-options.js';
 import { quantile } from './bootstrap.js';
 import { minAde, type Trajectory, type WindowJudge } from './metrics.js';
 import { addMetrics, type WindowValues, windowValues } from './summary.js';
@@ -9,26 +9,24 @@ import { addMetrics, type WindowValues, windowValues } from './summary.js';
  * How tokens are drawn from the posterior: the same way in every step, or sampled in all steps but the last, which takes
  * the median.
  */
-export type EvaluateDecode = 'argmax' | 'median' | 'sample' | 'sample-median';
-/** Step rules of the sampler. */
-export type EvaluateRule = 'released' | 'integrated' | 'renoise';
+export type EvaluateDecode = DecodeRule | 'sample-median';
 
 /** Options that `evaluate` gives to the planner. */
 export interface EvaluatedPlanOptions {
   steps: number;
   samples: number;
   seed: number;
-  decode: 'argmax' | 'median' | 'sample';
-  lastDecode: 'argmax' | 'median' | 'sample';
-  rule: EvaluateRule;
-  reduce: 'first' | 'medoid' | 'mean';
+  decode: DecodeRule;
+  lastDecode: DecodeRule;
+  rule: StepRule;
+  reduce: Reduce;
   temperature: number;
 }
 
-/** What `evaluate` needs of a plan: poses [8, 3] and [K, 8, 3] in the ego's present frame. */
+/** What `evaluate` needs of a plan: poses [8, 3] in the ego's present frame. */
 export interface EvaluatedPlan {
   trajectory: Trajectory;
-  samples: Trajectory;
+  samples: readonly Trajectory[];
 }
 
 /** What `evaluate` needs of a planner; `Planner` is one, yours may be another. */
@@ -48,13 +46,13 @@ export interface Case {
 export interface Settings {
   steps: number;
   decode: EvaluateDecode;
-  rule: EvaluateRule;
+  rule: StepRule;
 }
 
 /** What is equal for all rows. */
 export interface RunOptions {
   samples: number;
-  reduce: 'first' | 'medoid' | 'mean';
+  reduce: Reduce;
   temperature: number;
   seeds: number;
   latencyCalls: number;
@@ -135,7 +133,11 @@ export async function measureLatency(
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
-function planOptionsOf(settings: Settings, options: RunOptions, seed: number): EvaluatedPlanOptions {
+function planOptionsOf(
+  settings: Settings,
+  options: RunOptions,
+  seed: number,
+): EvaluatedPlanOptions {
   const { steps, decode, rule } = settings;
   const { samples, reduce, temperature } = options;
   const [each, last] =
@@ -149,7 +151,7 @@ async function draw(
   observation: Observation,
   options: EvaluatedPlanOptions,
   isSampled: boolean,
-): Promise<{ plan: Trajectory; drawn: Trajectory }> {
+): Promise<{ plan: Trajectory; drawn: readonly Trajectory[] }> {
   if (!isSampled || options.samples >= kMinAdeSamples) {
     const { trajectory, samples } = await planner.plan(observation, options);
     return { plan: trajectory, drawn: samples };
@@ -160,6 +162,6 @@ async function draw(
     reduce: 'first',
   });
   // The first of six samples is the plan that one sample alone would give.
-  if (options.samples === 1) return { plan: samples.subarray(0, 3 * kWaypoints), drawn: samples };
+  if (options.samples === 1) return { plan: samples[0], drawn: samples };
   return { plan: (await planner.plan(observation, options)).trajectory, drawn: samples };
 }
