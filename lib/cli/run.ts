@@ -69,7 +69,9 @@ function report(error: unknown, json: boolean, debug: boolean): number {
   const message = error instanceof Error ? error.message : String(error);
   if (json) printJson({ error: { code, message } });
   const lead = styleFor(process.stderr).red('wam-flow:');
-  process.stderr.write(`${lead} ${code}: ${printable(message)}\n`);
+  // A message may have lines (what to do about a missing addon); nothing else may steer the terminal.
+  const text = message.split('\n').map(printable).join('\n');
+  process.stderr.write(`${lead} ${code}: ${text}\n`);
   if (debug) process.stderr.write(`${stackOf(error)}\n`);
   else if (code === 'ERR_INTERNAL')
     process.stderr.write('This is a bug in wam-flow; --debug prints its stack.\n');
