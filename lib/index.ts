@@ -1,0 +1,76 @@
+/** The public API. */
+
+export { WamFlowError, type WamFlowErrorCode } from './errors.js';
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationRow,
+  evaluate,
+} from './eval/evaluate.js';
+export * as kernels from './kernels.js';
+export {
+  type Checkpoint,
+  kBundledModels,
+  loadCheckpoint,
+  saveCheckpoint,
+} from './model/checkpoint.js';
+export { type ModelConfig, parseModelConfig } from './model/config.js';
+export type {
+  AgentObservation,
+  Command,
+  EgoObservation,
+  Lane,
+  LightColor,
+  MotionState,
+  Observation,
+  RoadMap,
+} from './observation.js';
+export {
+  type DecodeRule,
+  kPlanDefaults,
+  type PlanOptions,
+  type Reduce,
+  type StepRule,
+} from './plan-options.js';
+export type { Plan, PlanTiming } from './plan-result.js';
+export { Planner, type PlannerMemory, type Refinement } from './planner.js';
+export { kPlannerDefaults, type PlannerOptions } from './planner-options.js';
+export {
+  type Future,
+  futureFromWindow,
+  type ObserveOptions,
+  observationAt,
+  observationFromWindow,
+} from './scenario/observe.js';
+export { type ReadScenariosOptions, readScenarios } from './scenario/read.js';
+export type {
+  Recording,
+  ScenarioData,
+  ScenarioLane,
+  ScenarioMap,
+  ScenarioWindow,
+  Signal,
+  Track,
+} from './scenario/types.js';
+export { writeScenarioBundle, writeScenarios } from './scenario/write.js';
+export {
+  CompandedTokenizer,
+  type CompandedTokenizerOptions,
+} from './tokens/companded-tokenizer.js';
+export {
+  type EncodeOptions,
+  NumericTokenizer,
+  type NumericTokenizerOptions,
+} from './tokens/numeric-tokenizer.js';
+export { assemblePrompt, type PromptParts, type PromptTurn } from './tokens/prompt.js';
+export {
+  formatNumberList,
+  type ParsedNumberList,
+  parseNumberList,
+} from './tokens/text-form.js';
+export type { TrainEvent, TrainStage } from './train/events.js';
+export type { SftOptions, TokenizerOptions, TrainOptions } from './train/options.js';
+export { train } from './train/train.js';
+export { caseFromWindow } from './viewer/build-case.js';
+export type { PlanCase } from './viewer/case.js';
+export { renderPlansPage } from './viewer/page.js';
