@@ -106,7 +106,7 @@ const item = caseFromWindow(
 
 describe('case of a window', () => {
   test('is given in the ego frame at the present', () => {
-    expect(item.velocity).toEqual([10, 0]);
+    expect(item.speed).toBe(10);
     expect(item.ego.history[0]).toEqual([-20, 0, 0]);
     expect(item.ego.history.at(-1)).toEqual([0, 0, 0]);
     expect(item.ego.future).toHaveLength(8);

@@ -3,13 +3,13 @@ import { Camera } from '../lib/viewer/browser/camera.js';
 import {
   boundsOf,
   constantVelocity,
-  errorsOf,
   mixPose,
   planAt,
   poseAt,
 } from '../lib/viewer/browser/geometry.js';
 import { Playback } from '../lib/viewer/browser/playback.js';
 import type { View } from '../lib/viewer/browser/state.js';
+import { errorsOf } from '../lib/viewer/errors.js';
 import { fourStepPlan, straightCase, straightPoses } from './support/viewer-cases.js';
 
 describe('poses of the page', () => {

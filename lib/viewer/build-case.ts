@@ -31,13 +31,12 @@ export function caseFromWindow(window: ScenarioWindow, plans: readonly CasePlan[
   const { ego } = observation;
   const now = ego.history[ego.history.length - 1];
   const frame = frameAt(now.x, now.y, now.heading);
-  const [cos, sin] = [Math.cos(now.heading), Math.sin(now.heading)];
   const { recording, t0 } = window;
   return {
     id: window.id,
     group: recording.location,
     command: window.command,
-    velocity: [round(cos * now.vx + sin * now.vy, 3), round(cos * now.vy - sin * now.vx, 3)],
+    speed: round(Math.hypot(now.vx, now.vy), 3),
     lanes: lanesNear(observation, frame),
     agents: recording.tracks
       .filter((track, i) => i !== window.ego && isValidAt(track, t0))

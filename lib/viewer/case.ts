@@ -1,7 +1,7 @@
 import type { Command, LightColor } from '../observation.js';
 
 // What a plans page shows. Lengths in metres, angles in radians, everything in the ego's present frame: x ahead, y to
-// the left, origin at the point that the plan is for. These types are all that page code and Node code share.
+// the left, origin at the point that the plan is for. The page's code and Node's share this and errors.ts.
 
 /** x, y, heading. */
 export type Pose = readonly [x: number, y: number, heading: number];
@@ -58,8 +58,8 @@ export interface PlanCase {
   /** Heading under which the list groups it: a road or a kind of scene. */
   group: string;
   command: Command;
-  /** Present velocity of the ego, m/s. */
-  velocity: readonly [vx: number, vy: number];
+  /** Present speed of the ego, m/s. */
+  speed: number;
   lanes: readonly CaseLane[];
   agents: readonly CaseVehicle[];
   /** The ego; `history` and `future` are of the planned point. */

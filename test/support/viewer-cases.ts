@@ -49,7 +49,7 @@ export function straightCase(id: string, plans: CasePlan[]): PlanCase {
     id,
     group: 'synthetic road',
     command: 'straight',
-    velocity: [9, 0],
+    speed: 9,
     lanes: [lane(0), lane(3.5)],
     agents: [
       {

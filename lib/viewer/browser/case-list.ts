@@ -1,6 +1,6 @@
-import type { PlanCase, Pose } from '../case.js';
+import type { PlanCase } from '../case.js';
+import { errorsOf } from '../errors.js';
 import { byId, element } from './dom.js';
-import { errorsOf } from './geometry.js';
 
 const kCommand = {
   left: 'turn left',
@@ -16,7 +16,7 @@ export function factsOf(item: PlanCase): string {
 }
 
 function motionOf(item: PlanCase): string {
-  return `${kCommand[item.command]} · ${Math.hypot(...item.velocity).toFixed(1)} m/s`;
+  return `${kCommand[item.command]} · ${item.speed.toFixed(1)} m/s`;
 }
 
 /** The list of cases with the error of each plan; `choose` is called with a case's index. */
@@ -60,7 +60,7 @@ export class CaseList {
 function content(item: PlanCase): HTMLElement[] {
   const numbers = element('span', { class: 'numbers' });
   for (const plan of item.plans.slice(0, 2)) {
-    const { ade } = errorsOf(plan.refinements.at(-1) ?? ([] as Pose[]), item.ego.future);
+    const { ade } = errorsOf(plan.refinements.at(-1) ?? [], item.ego.future);
     numbers.append(element('b', {}, ade === null ? '–' : ade.toFixed(2)));
   }
   return [

@@ -1,6 +1,7 @@
 import type { CasePlan, PlanCase } from '../case.js';
+import { errorsOf } from '../errors.js';
 import { byId, element, metres } from './dom.js';
-import { constantVelocity, errorsOf, planAt } from './geometry.js';
+import { constantVelocity, planAt } from './geometry.js';
 import { stepColor } from './palette.js';
 
 /** The card of figures: plan switch, errors at the shown step, latency, and the error of every step as bars. */

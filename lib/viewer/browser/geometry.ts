@@ -32,29 +32,12 @@ export function poseAt(present: Pose, poses: readonly Pose[], time: number): Pos
   return b ? mixPose(a, b, s) : null;
 }
 
-/** Eight poses at constant velocity. */
+/** Eight poses at the present speed along the present heading. */
 export function constantVelocity(item: PlanCase): Pose[] {
   return Array.from({ length: horizon / interval }, (_, i) => {
     const t = (i + 1) * interval;
-    return [item.velocity[0] * t, item.velocity[1] * t, 0];
+    return [item.speed * t, 0, 0];
   });
-}
-
-/** Metres from the recorded future: mean over the recorded waypoints, and at the last waypoint (null: not recorded). */
-export function errorsOf(
-  plan: readonly Pose[],
-  truth: readonly Pose[],
-): { ade: number | null; fde: number | null } {
-  const n = Math.min(plan.length, truth.length);
-  if (n === 0) return { ade: null, fde: null };
-  let sum = 0;
-  let last = 0;
-  for (let i = 0; i < n; i++) {
-    const [a, b] = [plan[i] as Pose, truth[i] as Pose];
-    last = Math.hypot(a[0] - b[0], a[1] - b[1]);
-    sum += last;
-  }
-  return { ade: sum / n, fde: n === plan.length ? last : null };
 }
 
 /** Axis-aligned bounds of points. */
