@@ -1,0 +1,137 @@
+import { type Command, Option } from 'commander';
+import { WamFlowError } from '../errors.js';
+import { type Evaluation, evaluate } from '../eval/evaluate.js';
+import type { EvaluateDecode } from '../eval/planner-runs.js';
+import type { Reduce, StepRule } from '../plan-options.js';
+import { Planner } from '../planner.js';
+import {
+  type CommonOptions,
+  choiceListOption,
+  defineCommand,
+  integerListOption,
+  integerOption,
+  note,
+  numberOption,
+  print,
+  printJson,
+} from './command.js';
+import { breakdownTable, mainTable } from './evaluate-table.js';
+import { Progress } from './progress.js';
+import { withInterrupt } from './run.js';
+import { readData } from './windows.js';
+
+interface EvaluateCommandOptions extends CommonOptions {
+  data?: string;
+  split?: string;
+  steps: number[];
+  decode: EvaluateDecode[];
+  rule: StepRule[];
+  samples: number;
+  reduce: Reduce;
+  temperature: number;
+  seeds: number;
+  model: string;
+  threads: number;
+  resamples: number;
+  latencyCalls: number;
+  baselines?: boolean;
+}
+
+/** minADE is taken over six samples even where a plan has one. */
+const kLeastSamples = 6;
+
+/** `wam-flow evaluate`: a planner against what recorded drivers did, beside the floors. */
+export function evaluateCommand(): Command {
+  return defineCommand(
+    'evaluate',
+    'compare plans with what recorded drivers did',
+    'wam-flow evaluate --data ../shared/driving-data --split val --steps 1,2,3,5,10',
+  )
+    .option('--data <path>', 'folder or file of scenarios (default: the examples of the package)')
+    .option('--split <name>', 'split, or all (default: val; all for the examples)')
+    .option('--steps <list>', 'refinement steps', integerListOption(1, 4096), [1, 5])
+    .option(
+      '--decode <list>',
+      'argmax, median, sample, sample-median (sampled, the last step by median)',
+      choiceListOption<EvaluateDecode>(['argmax', 'median', 'sample', 'sample-median']),
+      ['median', 'sample'],
+    )
+    .option(
+      '--rule <list>',
+      'renoise, integrated, released',
+      choiceListOption<StepRule>(['renoise', 'integrated', 'released']),
+      ['renoise'],
+    )
+    .option('--samples <K>', 'samples that a plan is reduced from', integerOption(1, 4096), 1)
+    .addOption(
+      new Option('--reduce <how>', 'of samples to a plan')
+        .choices(['first', 'medoid', 'mean'])
+        .default('medoid'),
+    )
+    .option('--temperature <T>', 'of sampling', numberOption(0.001, 1000), 1)
+    .option('--seeds <N>', 'runs with different random numbers', integerOption(1, 1000), 1)
+    .option('--model <name>', 'mini or a checkpoint folder', 'mini')
+    .option('--threads <N>', 'threads of the planner', integerOption(1, 1024), 1)
+    .option('--resamples <N>', 'of the confidence intervals', integerOption(1, 100_000), 1000)
+    .option('--latency-calls <N>', 'calls that are timed for each row', integerOption(0, 1e6), 100)
+    .option('--baselines', 'the recorded driver and the floors alone; needs no model')
+    .action((options: EvaluateCommandOptions) => withInterrupt((signal) => run(options, signal)));
+}
+
+async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promise<void> {
+  const quiet = options.json === true;
+  const split = options.split ?? (options.data === undefined ? 'all' : 'val');
+  const data = await readData(options.data);
+  const planner = options.baselines ? null : await loadPlanner(options);
+  let progress: Progress | undefined;
+  try {
+    const evaluation = await evaluate(planner, data, {
+      split,
+      name: options.model,
+      steps: options.steps,
+      decode: options.decode,
+      rule: options.rule,
+      samples: options.samples,
+      reduce: options.reduce,
+      temperature: options.temperature,
+      seeds: options.seeds,
+      resamples: options.resamples,
+      latencyCalls: options.latencyCalls,
+      signal,
+      onProgress: (done, total) => {
+        progress ??= new Progress({ label: 'evaluate', total, unit: 'plans', silent: quiet });
+        progress.update(done);
+      },
+    });
+    progress?.finish();
+    const name = options.data ?? 'examples';
+    if (quiet) printJson({ data: name, ...evaluation });
+    else report(name, evaluation);
+  } finally {
+    await planner?.close();
+  }
+}
+
+async function loadPlanner(options: EvaluateCommandOptions): Promise<Planner> {
+  const planner = await Planner.load(options.model, {
+    threads: options.threads,
+    maxSamples: Math.max(options.samples, kLeastSamples),
+    maxSteps: Math.max(...options.steps),
+  });
+  if (planner.waypoints === 8 && planner.intervalS === 0.5) return planner;
+  await planner.close();
+  throw new WamFlowError(
+    'ERR_CONFIG',
+    `--model: evaluation needs 8 waypoints 0.5 s apart, ${options.model} has ${planner.waypoints} ` +
+      `waypoints ${planner.intervalS} s apart`,
+  );
+}
+
+function report(name: string, evaluation: Evaluation): void {
+  const { n, egos, skipped, split } = evaluation;
+  const left = skipped > 0 ? `; ${skipped} with a shorter future were left out` : '';
+  note(`${name}, split ${split}: ${n} windows of ${egos} vehicles, 4 s${left}`);
+  print(mainTable(evaluation));
+  print('\nADE / FDE by road and manoeuvre, metres\n');
+  print(breakdownTable(evaluation));
+}
