@@ -1,0 +1,174 @@
+import { argumentError, WamFlowError } from '../errors.js';
+import type { CutOptions } from '../native-types.js';
+import type { TrainData } from './data.js';
+import {
+  checkSftParameters,
+  checkTokenizerParameters,
+  type ModelOverrides,
+  miniRecipe,
+  type SftParameters,
+  type TokenizerParameters,
+} from './recipe.js';
+
+/** Options of both stages. */
+export interface CommonTrainOptions {
+  /**
+   * What is trained. `mini` (the default): the architecture of the bundled model, from random weights. An object: the
+   * same with these fields of config.json replaced. A path: the model in that folder, its weights as a start.
+   */
+  model?: 'mini' | (string & {}) | ModelOverrides;
+  /** Folder for config.json, model.safetensors, optimizer.safetensors, trainer_state.json and train_log.jsonl. */
+  output: string;
+  /** Threads of the engine; their number does not change the result. Default: those of the machine, as far as useful. */
+  threads?: number;
+  /** Updates between checkpoints. Default 500. The first (before any update) and the last are always written. */
+  checkpointEvery?: number;
+  /** Updates between `step` events. Default 10. */
+  logEvery?: number;
+  /**
+   * Go on with the run in `output`, to the same bits as if it had never been stopped. Parameters that are given must be
+   * those of the run; the others are taken from it. Default false.
+   */
+  resume?: boolean;
+  /** Replace a model that is in `output`. Default false: refused. */
+  overwrite?: boolean;
+  /** Ends the run after its present update: a checkpoint is written and `done` says `stopped`. */
+  signal?: AbortSignal;
+}
+
+/** Options of stage `sft`. */
+export interface SftOptions extends CommonTrainOptions, Partial<SftParameters> {
+  stage: 'sft';
+  data: TrainData;
+  /** Splits of the data that are trained on. Default `['train']`. */
+  splits?: readonly string[];
+  /**
+   * How windows are cut from every track beside the listed ones; false for the listed ones alone. Fields that are left
+   * out are those of {@link miniRecipe}.
+   */
+  cut?: Partial<CutOptions> | false;
+  /** Folder of a table from stage `tokenizer`, for configurations that use one. */
+  tokenizer?: string;
+  /** Updates between trials on `evalSplit`, 0 for none; only where the data has windows of it. Default 0. */
+  evalEvery?: number;
+  /** Split that trials use, never trained on. Default `val`. */
+  evalSplit?: string;
+}
+
+/** Options of stage `tokenizer`. It needs no data: its triplets are drawn from the vocabulary. */
+export interface TokenizerOptions extends CommonTrainOptions, Partial<TokenizerParameters> {
+  stage: 'tokenizer';
+}
+
+/** Options of {@link train}. */
+export type TrainOptions = SftOptions | TokenizerOptions;
+
+const kCommonKeys = [
+  'stage',
+  'model',
+  'output',
+  'threads',
+  'checkpointEvery',
+  'logEvery',
+  'resume',
+  'overwrite',
+  'signal',
+] as const satisfies readonly (keyof CommonTrainOptions | 'stage')[];
+
+const kSftKeys = [
+  'data',
+  'splits',
+  'cut',
+  'tokenizer',
+  'evalEvery',
+  'evalSplit',
+] as const satisfies readonly (keyof SftOptions)[];
+
+/** How a run proceeds; nothing here changes its result. */
+export interface RunSettings {
+  threads: number | undefined;
+  checkpointEvery: number;
+  logEvery: number;
+  evalEvery: number;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * Checks what concerns how a run proceeds, and that no option is misspelled.
+ *
+ * @throws WamFlowError `ERR_ARGUMENT`
+ */
+export function checkRunOptions(options: TrainOptions): RunSettings {
+  if (typeof options !== 'object' || options === null) {
+    throw argumentError('options', 'an object', options);
+  }
+  const { stage, output, signal } = options;
+  if (stage !== 'sft' && stage !== 'tokenizer') {
+    throw argumentError('stage', "'tokenizer' or 'sft'", stage);
+  }
+  const known: readonly string[] = [
+    ...kCommonKeys,
+    ...(stage === 'sft' ? kSftKeys : []),
+    ...Object.keys(miniRecipe()[stage]),
+  ];
+  const unknown = Object.keys(options).filter((key) => !known.includes(key));
+  if (unknown.length > 0) {
+    throw new WamFlowError(
+      'ERR_ARGUMENT',
+      `options: unknown for stage ${stage}: ${unknown.join(', ')}; known are ${known.join(', ')}`,
+    );
+  }
+  if (typeof output !== 'string' || output === '') {
+    throw argumentError('output', 'the path of a folder', output);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw argumentError('signal', 'an AbortSignal', signal);
+  }
+  const evalEvery = stage === 'sft' ? options.evalEvery : undefined;
+  return {
+    threads: options.threads === undefined ? undefined : count('threads', options.threads, 1, 1024),
+    checkpointEvery: count('checkpointEvery', options.checkpointEvery ?? 500, 1, 1e9),
+    logEvery: count('logEvery', options.logEvery ?? 10, 1, 1e6),
+    evalEvery: count('evalEvery', evalEvery ?? 0, 0, 1e9),
+    signal,
+  };
+}
+
+/** The parameters that `options` names, over `saved` (those of the run that goes on) or the recipe's. */
+export function sftParameters(options: SftOptions, saved: unknown): SftParameters {
+  const recipe = miniRecipe().sft;
+  return checkSftParameters({ ...recipe, ...(saved as object), ...given(options, recipe) });
+}
+
+/** {@link sftParameters} for stage `tokenizer`. */
+export function tokenizerParameters(
+  options: TokenizerOptions,
+  saved: unknown,
+): TokenizerParameters {
+  const recipe = miniRecipe().tokenizer;
+  return checkTokenizerParameters({ ...recipe, ...(saved as object), ...given(options, recipe) });
+}
+
+/** Splits by name, `['train']` by default. */
+export function checkSplits(splits: readonly string[] | undefined): readonly string[] {
+  if (splits === undefined) return ['train'];
+  if (Array.isArray(splits) && splits.length > 0 && splits.every((s) => typeof s === 'string')) {
+    return splits;
+  }
+  throw argumentError('splits', 'a list of names', splits);
+}
+
+function given(options: object, recipe: object): object {
+  return Object.fromEntries(
+    Object.entries(options).filter(
+      ([key, value]) => value !== undefined && Object.hasOwn(recipe, key),
+    ),
+  );
+}
+
+function count(name: string, value: unknown, low: number, high: number): number {
+  if (Number.isInteger(value) && (value as number) >= low && (value as number) <= high) {
+    return value as number;
+  }
+  throw argumentError(name, `an integer from ${low} to ${high}`, value);
+}

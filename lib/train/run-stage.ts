@@ -1,0 +1,105 @@
+// The loop that both stages share: updates in chunks on the engine's threads, events, checkpoints, stopping.
+
+import { type NativeTokenizerTrainer, type NativeTrainer, native } from '../native.js';
+import type { CheckpointEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.js';
+import { TrainLog } from './log.js';
+import type { RunSettings } from './options.js';
+
+/** A run that is ready to go. */
+export interface StageRun {
+  start: StartEvent;
+  trainer: NativeTrainer | NativeTokenizerTrainer;
+  /** Values a row of statistics, as `trainerRun` returns them. */
+  rowLength: number;
+  /** False when the run goes on from a checkpoint. */
+  fresh: boolean;
+  /** Seconds that the updates before took. */
+  seconds: number;
+  /** Means over rows of statistics. */
+  summarize(rows: Float64Array, seconds: number): StepFigures;
+  /** Writes a checkpoint of the trainer as it is. */
+  save(step: number, seconds: number): Promise<void>;
+  /** Tries the weights as they are. */
+  evaluate?(step: number): Promise<EvalEvent>;
+}
+
+/** The figures of a step event that depend on the stage. */
+export type StepFigures = Pick<
+  StepEvent,
+  'loss' | 'gradNorm' | 'lr' | 'orderViolations' | 'windowsPerSecond'
+>;
+
+/** Runs to the last update or until the signal; always closes the trainer. */
+export async function* runStage(
+  run: StageRun,
+  settings: RunSettings,
+): AsyncGenerator<TrainEvent, void, undefined> {
+  const addon = native();
+  const { trainer, start } = run;
+  const { steps } = start;
+  const { signal } = settings;
+  const stop = () => addon.trainerStop(trainer);
+  let { step } = start;
+  let { seconds } = run;
+  let saved = run.fresh ? -1 : step;
+  let log: TrainLog | undefined;
+  const save = async (): Promise<CheckpointEvent> => {
+    await run.save(step, seconds);
+    saved = step;
+    return { type: 'checkpoint', step };
+  };
+  signal?.addEventListener('abort', stop);
+  try {
+    if (run.fresh) {
+      // Before hours of work: shows that the folder can be written, and makes every later moment resumable.
+      await save();
+    }
+    const open = await TrainLog.open(start.output, run.fresh ? -1 : step);
+    log = open;
+    const emit = async <Event extends TrainEvent>(event: Event): Promise<Event> => {
+      await open.write(event);
+      return event;
+    };
+    yield await emit(start);
+    while (step < steps && !signal?.aborted) {
+      const before = step;
+      const began = performance.now();
+      const rows = await addon.trainerRun(trainer, nextStop(step, steps, settings) - step);
+      const elapsed = (performance.now() - began) / 1000;
+      step += rows.length / run.rowLength;
+      seconds += elapsed;
+      if (step > before) {
+        const updatesPerSecond = (step - before) / elapsed;
+        yield await emit({
+          type: 'step',
+          step,
+          steps,
+          ...run.summarize(rows, elapsed),
+          updatesPerSecond,
+          secondsLeft: (steps - step) / updatesPerSecond,
+        });
+      }
+      if (step % settings.checkpointEvery === 0 && step < steps) {
+        yield await emit(await save());
+      }
+      if (run.evaluate && (step % settings.evalEvery === 0 || step === steps) && !signal?.aborted) {
+        yield await emit(await run.evaluate(step));
+      }
+    }
+    if (saved < step) yield await emit(await save());
+    yield await emit({ type: 'done', step, steps, stopped: step < steps, seconds });
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    await log?.close();
+    await addon.closeTrainer(trainer);
+  }
+}
+
+/** The next update after which something is due. */
+function nextStop(step: number, steps: number, settings: RunSettings): number {
+  const { logEvery, checkpointEvery, evalEvery } = settings;
+  const due = [logEvery, checkpointEvery, evalEvery || steps].map(
+    (every) => (Math.floor(step / every) + 1) * every,
+  );
+  return Math.min(steps, ...due);
+}
