@@ -1,0 +1,38 @@
+import type { KernelOptions } from '../kernel-addon.js';
+import type { Check } from './check.js';
+import type { Golden, GoldenCase } from './golden.js';
+import { runAttention } from './groups/attention.js';
+import { runChain } from './groups/ctmc-chain.js';
+import { runKineticVelocity } from './groups/kinetic-velocity.js';
+import { runMetricPath } from './groups/metric-path.js';
+import { runGeneralizedKl, runMixturePath } from './groups/mixture-path.js';
+import { runNetworkOperation } from './groups/nn-ops.js';
+import { runNumberTokens } from './groups/number-tokens.js';
+import { runPhilox } from './groups/philox.js';
+import { runReplay } from './groups/sampler-replay.js';
+import { runTopkPosterior } from './groups/topk-posterior.js';
+import { runTripletMargin } from './groups/triplet-margin.js';
+
+/** Runs one case of a group through the public operations and records every comparison. */
+export type GroupRunner = (
+  check: Check,
+  golden: Golden,
+  test: GoldenCase,
+  engine: KernelOptions,
+) => void;
+
+/** Groups that can be run; others are reported as not implemented. */
+export const kGroups: Readonly<Record<string, GroupRunner>> = {
+  metric_path: runMetricPath,
+  kinetic_velocity: runKineticVelocity,
+  ctmc_chain: runChain,
+  sampler_replay: runReplay,
+  topk_posterior: runTopkPosterior,
+  mixture_path: runMixturePath,
+  generalized_kl: runGeneralizedKl,
+  triplet_margin: runTripletMargin,
+  attention: runAttention,
+  nn_ops: runNetworkOperation,
+  philox: runPhilox,
+  number_tokens: runNumberTokens,
+};
