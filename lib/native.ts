@@ -13,6 +13,7 @@ import type { Addon } from './native-types.js';
 export * from './native-types.js';
 
 let loaded: Addon | undefined;
+let loadedFrom = '';
 
 /**
  * The addon.
@@ -22,6 +23,12 @@ let loaded: Addon | undefined;
 export function native(): Addon {
   loaded ??= load();
   return loaded;
+}
+
+/** File that the addon was loaded from. Throws as {@link native}. */
+export function addonPath(): string {
+  native();
+  return loadedFrom;
 }
 
 /** The folder that holds our package.json: the sources, dist/ and dist/cli/ lie at different depths below it. */
@@ -48,7 +55,7 @@ function load(): Addon {
   try {
     const nodeGypBuild = require('node-gyp-build') as { resolve(folder: string): string };
     path = nodeGypBuild.resolve(root);
-    return adopt(require(path) as Addon);
+    return adopt(require(path) as Addon, path);
   } catch (error) {
     failures.push({ at: path ?? root, error });
   }
@@ -56,7 +63,7 @@ function load(): Addon {
   const prebuilt = join(root, 'prebuilds', `${platform()}-${arch()}`, 'wam-flow.glibc.node');
   if (path !== prebuilt && existsSync(prebuilt)) {
     try {
-      return adopt(require(prebuilt) as Addon);
+      return adopt(require(prebuilt) as Addon, prebuilt);
     } catch (error) {
       failures.push({ at: prebuilt, error });
     }
@@ -65,7 +72,8 @@ function load(): Addon {
 }
 
 /** Native errors become WamFlowErrors here and nowhere else: the addon makes each of them by this function. */
-function adopt(addon: Addon): Addon {
+function adopt(addon: Addon, path: string): Addon {
+  loadedFrom = path;
   addon.setErrorFactory((code, message) => new WamFlowError(code as WamFlowErrorCode, message));
   return addon;
 }

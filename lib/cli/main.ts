@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
+import { evaluateCommand } from './evaluate.js';
+import { packageVersion } from './package-info.js';
+import { planCommand } from './plan.js';
+import { runCli } from './run.js';
+import { trainCommand } from './train.js';
+
+const program = new Command('wam-flow')
+  .description('Motion planner by discrete flow matching.')
+  .version(packageVersion(), '-V, --version')
+  .addCommand(planCommand())
+  .addCommand(trainCommand())
+  .addCommand(evaluateCommand())
+  .addCommand(doctorCommand())
+  .addCommand(demoCommand())
+  .addHelpText(
+    'after',
+    [
+      '',
+      'Every command has --json, --help with an example, and these exit codes:',
+      '  0 done, 1 failed, 2 wrong usage, 130 interrupted.',
+    ].join('\n'),
+  )
+  .showHelpAfterError('(wam-flow --help lists the commands)')
+  .exitOverride();
+
+await runCli(program, process.argv);
