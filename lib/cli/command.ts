@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, type OutputConfiguration } from 'commander';
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -20,8 +20,14 @@ export function defineCommand(name: string, summary: string, example: string): C
     .addHelpText('after', `\nExample:\n  $ ${example}\n`)
     .showHelpAfterError('(--help shows the options and an example)')
     .allowExcessArguments(false)
+    .configureOutput(errorOutput)
     .exitOverride();
 }
+
+/** Makes commander's errors look like all others: the program, the code, the message. */
+export const errorOutput: OutputConfiguration = {
+  outputError: (text, write) => write(text.replace(/^error: /, 'wam-flow: ERR_USAGE: ')),
+};
 
 /** Parser of an option that takes one integer in [low, high]. */
 export function integerOption(low: number, high: number): (text: string) => number {

@@ -92,7 +92,7 @@ async function runDemo(flags: Flags, signal: AbortSignal): Promise<void> {
   } finally {
     await planner.close();
   }
-  progress.finish();
+  progress.clear();
 
   const about = `${flags.model} model, ${planner.isa}, ${flags.threads} thread${flags.threads > 1 ? 's' : ''}`;
   const cases = shown.map(({ window, runs, samples }) =>

@@ -208,7 +208,7 @@ async function isaCheck(
     check: {
       name: 'kernels',
       status: 'ok',
-      text: `${names} give the same plan (largest difference ${worst.toExponential(1)} m or rad)`,
+      text: `${names} plan the same; largest difference ${worst.toPrecision(2)} m or rad`,
       facts: { isas: [...plans.keys()], largestDifference: worst },
     },
     value: true,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { errorOutput } from './command.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
@@ -24,6 +25,7 @@ const program = new Command('wam-flow')
       '  0 done, 1 failed, 2 wrong usage, 130 interrupted.',
     ].join('\n'),
   )
+  .configureOutput(errorOutput)
   .showHelpAfterError('(wam-flow --help lists the commands)')
   .exitOverride();
 

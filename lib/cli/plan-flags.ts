@@ -22,11 +22,10 @@ export interface PlanFlags {
 export function addPlanFlags(command: Command): Command {
   const d = kPlanDefaults;
   return command
-    .option(
-      '--steps <list>',
-      'refinement steps; one plan for each number of the list',
-      integerListOption(1, 4096),
-      [1, 5],
+    .addOption(
+      new Option('--steps <list>', 'refinement steps; one plan for each number of the list')
+        .argParser(integerListOption(1, 4096))
+        .default([1, 5], '1,5'),
     )
     .option(
       '--samples <k>',

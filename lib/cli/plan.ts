@@ -88,7 +88,7 @@ async function planAll(
     planned.push({ window, runs: await planWindow(planner, window, flags, signal) });
     progress.update(planned.length);
   }
-  progress.finish();
+  progress.clear();
 
   if (flags.json) printJson(toJson(planner, flags, planned));
   else printTables(planned);

@@ -85,6 +85,12 @@ export class Progress {
     if (this.#open) this.#write(this.#line());
   }
 
+  /** Takes the line away from a terminal and says nothing: for work that is done in a moment. */
+  clear(): void {
+    if (this.#open) this.#stream.write('\r\u001b[K');
+    this.#open = false;
+  }
+
   /** Ends the line with the whole time and the mean rate. */
   finish(note = this.#note): void {
     if (this.#silent) return;
