@@ -108,10 +108,10 @@ export function tripletMargin(input: TripletMarginInput): { loss: number; dtable
   if (form !== 'paper' && form !== 'torch') throw argumentError('form', "'paper' or 'torch'", form);
   const normalise = form === 'paper';
   const dtable = new Float32Array(table.length);
-  const args = { count, vocab, dim, table, anchor, positive, negative, margin, normalise, dtable };
-  const mean = kernelAddon().tripletMargin(kernelEngine(input), args);
-  if (reduction === 'mean') return { loss: mean, dtable };
-  return { loss: mean * count, dtable: dtable.map((value) => value * count) };
+  const scale = reduction === 'mean' ? 1 : count;
+  const triplets = { count, anchor, positive, negative, margin, scale };
+  const args = { ...triplets, vocab, dim, table, normalise, dtable };
+  return { loss: kernelAddon().tripletMargin(kernelEngine(input), args), dtable };
 }
 
 /** Arguments of {@link orderViolations}. */

@@ -34,7 +34,7 @@ Napi::Value generalized_kl(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// Returns the mean loss. dtable is added to: the caller brings zeros.
+/// Returns `scale` times the mean loss. dtable is added to: the caller brings zeros.
 Napi::Value triplet_margin(const Napi::CallbackInfo& info) {
   const KernelArguments a(info[1], "tripletMargin");
   const int count = a.dim("count"), vocab = a.dim("vocab"), dim = a.dim("dim");
@@ -43,9 +43,10 @@ Napi::Value triplet_margin(const Napi::CallbackInfo& info) {
   const std::int32_t* positive = a.tokens("positive", count, vocab);
   const std::int32_t* negative = a.tokens("negative", count, vocab);
   const bool normalise = a.flag("normalise");
+  const double scale = a.number("scale");
   real* dtable = a.optional<real>("dtable", elements(vocab, dim));
   const double loss = with_backend(info, [&](Backend& b) {
-    return b.triplet_margin(count, vocab, dim, table, anchor, positive, negative, margin, normalise, dtable);
+    return b.triplet_margin(count, vocab, dim, table, anchor, positive, negative, margin, normalise, dtable, scale);
   });
   return Napi::Number::New(info.Env(), loss);
 }

@@ -95,9 +95,9 @@ struct DecodePosterior {
   DecodeRule rule = DecodeRule::argmax;
   real temperature = 1;
   int top_k = 0;
-  const float* uniform = nullptr;  // [rows], sample only
-  std::int32_t* token = nullptr;   // [rows]
-  real* log_probability = nullptr; // [rows] of the token under softmax(logits), or null
+  const float* uniform = nullptr;   // [rows], sample only
+  std::int32_t* token = nullptr;    // [rows]
+  real* log_probability = nullptr;  // [rows] of the token under softmax(logits), or null
 };
 
 /// One refinement step: moves x_t along the path towards x1. released and integrated: jump with probability
@@ -198,11 +198,12 @@ class Backend {
   /// token[i] = argmin_v |q_i - e_v|^2 over rows that are L2-normalised first when `normalise`; ties to the least index.
   virtual void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
                              std::int32_t* token, real* distance2) = 0;
-  /// Mean over triplets of max(0, |a-p+eps| - |a-n+eps| + margin), rows L2-normalised first when `normalise` (then eps
-  /// is 0: the paper's form, eq. 5). margin [count]. dtable (when not null): adds the gradient. Returns the loss.
+  /// `scale` times the mean over triplets of max(0, |a-p+eps| - |a-n+eps| + margin), rows L2-normalised first when
+  /// `normalise` (then eps is 0: the paper's form, eq. 5). margin [count]. dtable (when not null): adds the gradient.
+  /// Returns the loss.
   virtual double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                                 const std::int32_t* positive, const std::int32_t* negative, const real* margin,
-                                bool normalise, real* dtable) = 0;
+                                bool normalise, real* dtable, double scale = 1) = 0;
   /// Generalised KL of a mixture path, -(rate)[p(x_t) - same + (1-same) log p(x1)] with rate = kappa'/(1-kappa); dlogits
   /// (when not null) = d loss[row] / d logits[row].
   virtual void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
@@ -213,7 +214,8 @@ class Backend {
   /// Decoupled weight decay (Loshchilov & Hutter); `step` counts from 1; gradients are scaled by `grad_scale` first.
   virtual void adamw(std::int64_t n, real* w, const real* grad, real* m, real* v, real lr, real beta1, real beta2,
                      real eps, real weight_decay, std::int64_t step, real grad_scale) = 0;
-  virtual void ema(std::int64_t n, real decay, const real* w, real* average) = 0;  // average = decay*average+(1-decay)*w
+  virtual void ema(std::int64_t n, real decay, const real* w,
+                   real* average) = 0;  // average = decay*average+(1-decay)*w
 };
 
 }  // namespace wam

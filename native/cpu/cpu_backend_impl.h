@@ -63,7 +63,7 @@ class CpuBackend final : public Backend {
                      std::int32_t* token, real* distance2) override;
   double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                         const std::int32_t* positive, const std::int32_t* negative, const real* margin, bool normalise,
-                        real* dtable) override;
+                        real* dtable, double scale) override;
   void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
                       const real* rate, real* loss, real* dlogits) override;
 

@@ -78,9 +78,12 @@ void CpuBackend::generalized_kl(int rows, int vocab, const real* logits, const s
       loss[row] = static_cast<real>(-r * (here - (1 - moving) + moving * log_target));
       if (dlogits == nullptr) continue;
       real* g = dlogits + row * vocab;
-      flow_.scale(vocab, static_cast<real>(r * (here + moving) / total), weight, g);
-      g[present] = static_cast<real>(static_cast<double>(g[present]) - r * here);
-      g[target] = static_cast<real>(static_cast<double>(g[target]) - r * moving);
+      // r ((here + moving) p - here onehot(x_t) - moving onehot(x_1)), the two special elements rounded once
+      const double factor = r * (here + moving) / total;
+      const double of_present = factor * weight[present], of_target = factor * weight[target];
+      flow_.scale(vocab, static_cast<real>(factor), weight, g);
+      g[target] = static_cast<real>(of_target - r * moving);
+      g[present] = static_cast<real>(of_present - r * here);
     }
   });
 }
@@ -110,7 +113,7 @@ void CpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, 
 
 double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                                   const std::int32_t* positive, const std::int32_t* negative, const real* margin,
-                                  bool normalise, real* dtable) {
+                                  bool normalise, real* dtable, double scale) {
   if (count <= 0) return 0;
   const double eps = normalise ? 0 : 1e-6;
   const auto row = [&](std::int32_t token) { return table + static_cast<std::int64_t>(token) * dim; };
@@ -126,7 +129,8 @@ double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* tab
   const auto hinge = [&](std::int64_t i) { return distances[i].positive - distances[i].negative + margin[i]; };
   double sum = 0;
   for (std::int64_t i = 0; i < count; ++i) sum += std::max(0.0, hinge(i));
-  if (dtable == nullptr) return sum / count;
+  const double loss = scale * sum / count;
+  if (dtable == nullptr) return loss;
 
   // The triplets that pull at each table row, as lists in triplet order: place 3 i + role in `next`. A row is then
   // summed by one task, whatever the number of threads.
@@ -141,7 +145,7 @@ double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* tab
       first[id[role][i]] = 3 * i + role;
     }
   }
-  const double share = 1.0 / count;
+  const double share = scale / count;
   const double to_positive[3] = {share, -share, 0}, to_negative[3] = {-share, 0, share};
   const double cost_of_row = 1 + 10.0 * dim * count / vocab;
   parallel_ranges(vocab, 1, cost_of_row, [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -158,7 +162,7 @@ double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* tab
       for (int p = 0; p < dim; ++p) drow[p] = static_cast<real>(static_cast<double>(drow[p]) + gradient[p]);
     }
   });
-  return sum / count;
+  return loss;
 }
 
 }  // namespace wam::cpu
