@@ -38,18 +38,14 @@ export async function loadData(
     parts.push(await readSource(source as string | ScenarioData));
   }
   signal?.throwIfAborted();
-  const {
-    dataset,
-    listed,
-    cut: cutWindows,
-  } = buildNativeDataset(merge(parts), { splits, cut: cut || null });
-  const windows = parts.flatMap((part) =>
-    part.windows.filter(({ split }) => splits.includes(split)),
-  );
   const recordings = parts.flatMap((part) =>
     [...part.recordings.values()].filter(({ split }) => splits.includes(split)),
   );
-  if (listed + cutWindows === 0) {
+  const windows = parts.flatMap((part) =>
+    part.windows.filter(({ split }) => splits.includes(split)),
+  );
+  const { dataset, cutWindows } = await buildNativeDataset({ recordings, windows }, { cut });
+  if (windows.length + cutWindows === 0) {
     const found = new Set(
       parts.flatMap((part) => [...part.recordings.values()].map((r) => r.split)),
     );
@@ -64,7 +60,7 @@ export async function loadData(
       sources: sources.map((source) => (typeof source === 'string' ? resolve(source) : 'memory')),
       splits: [...splits],
       recordings: recordings.length,
-      listedWindows: listed,
+      listedWindows: windows.length,
       cutWindows,
       cut,
       fingerprint: await fingerprint(recordings, windows),
@@ -76,16 +72,6 @@ async function readSource(source: string | ScenarioData): Promise<ScenarioData> 
   if (typeof source === 'string') return readScenarios(source);
   if (source?.recordings instanceof Map && Array.isArray(source.windows)) return source;
   throw argumentError('data', 'paths or the result of readScenarios', source);
-}
-
-/** Several sources as one; they may use the same ids. */
-function merge(parts: readonly ScenarioData[]): ScenarioData {
-  const recordings = new Map(
-    parts.flatMap((part, i) =>
-      [...part.recordings].map(([id, recording]) => [`${i}/${id}`, recording]),
-    ),
-  );
-  return { maps: new Map(), recordings, windows: parts.flatMap(({ windows }) => windows) };
 }
 
 /** SHA-256 over all that training reads of the data, in order: the same windows in another order train differently. */

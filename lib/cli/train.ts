@@ -1,0 +1,253 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { WamFlowError } from '../errors.js';
+import { ioError } from '../files.js';
+import type { StartEvent, StepEvent, TrainEvent, TrainStage } from '../train/events.js';
+import type { TrainOptions } from '../train/options.js';
+import { mergeOverrides } from '../train/recipe.js';
+import { train } from '../train/train.js';
+import {
+  type CommonOptions,
+  defineCommand,
+  integerOption,
+  note,
+  numberOption,
+  print,
+} from './command.js';
+import { duration, integer, Progress } from './progress.js';
+import { withInterrupt } from './run.js';
+
+interface TrainCommandOptions extends CommonOptions {
+  stage: TrainStage;
+  data?: string[];
+  split?: string[];
+  cut: boolean;
+  output: string;
+  model?: string;
+  tokenizer?: string;
+  config?: string;
+  set?: string[];
+  steps?: number;
+  batch?: number;
+  lr?: number;
+  seed?: number;
+  threads?: number;
+  checkpointEvery?: number;
+  logEvery?: number;
+  evalEvery?: number;
+  resume?: boolean;
+  overwrite?: boolean;
+}
+
+/** Sections of a recipe file and first parts of `--set` keys. */
+const kSections = ['model', 'train', 'cut'] as const;
+type Recipe = Partial<Record<(typeof kSections)[number], Record<string, unknown>>>;
+
+const kMaxSteps = 1e9;
+
+/** `wam-flow train`: makes a model from recorded traffic, or the table of a numeric tokenizer. */
+export function trainCommand(): Command {
+  return defineCommand(
+    'train',
+    'train a model; Ctrl-C writes a checkpoint and stops, --resume goes on to the same bits',
+    'wam-flow train --data ../shared/driving-data --output runs/mini --steps 4000',
+  )
+    .addOption(
+      new Option('--stage <name>', 'sft: a planner; tokenizer: a numeric table by triplet margin')
+        .choices(['sft', 'tokenizer'])
+        .default('sft'),
+    )
+    .option('--data <path...>', 'folders or files of scenarios (sft)')
+    .option('--split <name...>', 'splits to train on (default: train)')
+    .option('--no-cut', 'train on the listed windows alone, cut none from the tracks')
+    .requiredOption('--output <dir>', 'folder of the model, its training state and the log')
+    .option('--model <name>', 'mini (from random weights) or a model folder to start from')
+    .option('--tokenizer <dir>', 'table of stage tokenizer, for configurations that use one')
+    .option('--config <file>', 'recipe: JSON with any of "model", "train", "cut"')
+    .option(
+      '--set <key=value>',
+      'one value of the recipe: model.hidden_size=128, train.copies=4 (repeatable)',
+      (text: string, before: string[] = []) => [...before, text],
+    )
+    .option('--steps <N>', 'updates of the whole schedule', integerOption(1, kMaxSteps))
+    .option('--batch <N>', 'windows (or triplets) an update', integerOption(1, 2 ** 20))
+    .option('--lr <x>', 'highest learning rate', numberOption(0, 10))
+    .option('--seed <N>', 'of all random numbers', integerOption(0, Number.MAX_SAFE_INTEGER))
+    .option('--threads <N>', 'does not change the result', integerOption(1, 1024))
+    .option('--checkpoint-every <N>', 'updates (default: 500)', integerOption(1, kMaxSteps))
+    .option('--log-every <N>', 'updates (default: 10)', integerOption(1, 1e6))
+    .option('--eval-every <N>', 'updates between trials on split val', integerOption(1, kMaxSteps))
+    .option('--resume', 'go on with the run in --output')
+    .option('--overwrite', 'replace a model in --output')
+    .addHelpText(
+      'after',
+      '\n--json prints the events of train_log.jsonl, one a line.\n' +
+        'Exit codes: 0 done, 1 failed, 2 wrong command line, 130 stopped by Ctrl-C or SIGTERM ' +
+        '(a checkpoint is written; a second Ctrl-C ends at once).\n',
+    )
+    .action((options: TrainCommandOptions) => withInterrupt((signal) => run(options, signal)));
+}
+
+async function run(options: TrainCommandOptions, signal: AbortSignal): Promise<void> {
+  const report = options.json ? printEvent : reporter();
+  signal.addEventListener('abort', () =>
+    note('finishing this update and writing a checkpoint; again to stop at once', options.json),
+  );
+  for await (const event of train(trainOptions(options, signal))) report(event);
+}
+
+function printEvent(event: TrainEvent): void {
+  print(JSON.stringify(event));
+}
+
+/** The options of {@link train} that a command line means. */
+function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainOptions {
+  const recipe = readRecipe(options.config, options.set ?? []);
+  if (recipe.model && options.model !== undefined && options.model !== 'mini') {
+    throw usage('--model: a model folder has its configuration; leave model.* out of the recipe');
+  }
+  const { stage, output, steps, batch, lr, seed } = options;
+  const given = Object.fromEntries(
+    Object.entries({ steps, batch, lr, seed }).filter(([, value]) => value !== undefined),
+  );
+  const common = {
+    ...recipe.train,
+    ...given,
+    ...(recipe.model ? { model: recipe.model } : pick(options, ['model'])),
+    ...pick(options, ['threads', 'checkpointEvery', 'logEvery', 'resume', 'overwrite']),
+    output,
+    signal,
+  };
+  if (stage === 'tokenizer') {
+    const needless = ['data', 'split', 'tokenizer', 'evalEvery'].filter(
+      (key) => options[key as keyof TrainCommandOptions] !== undefined,
+    );
+    if (needless.length > 0) throw usage(`--stage tokenizer takes no ${needless.join(', ')}`);
+    return { ...common, stage };
+  }
+  if (!options.data) throw usage('--data: a folder or file of scenarios is needed for --stage sft');
+  return {
+    ...common,
+    stage,
+    data: options.data,
+    ...(options.split ? { splits: options.split } : {}),
+    ...(options.cut ? (recipe.cut ? { cut: recipe.cut } : {}) : { cut: false as const }),
+    ...pick(options, ['tokenizer', 'evalEvery']),
+  };
+}
+
+function pick<T extends object, K extends keyof T>(
+  from: T,
+  keys: readonly K[],
+): Partial<Pick<T, K>> {
+  return Object.fromEntries(
+    keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]),
+  ) as Partial<Pick<T, K>>;
+}
+
+function readRecipe(path: string | undefined, settings: readonly string[]): Recipe {
+  let recipe: Record<string, unknown> = {};
+  if (path !== undefined) {
+    const text = readText(path);
+    try {
+      recipe = mergeOverrides({}, JSON.parse(text));
+    } catch (error) {
+      throw usage(`--config: ${path} holds no JSON object: ${(error as Error).message}`);
+    }
+  }
+  for (const setting of settings) recipe = mergeOverrides(recipe, parseSetting(setting));
+  for (const [key, value] of Object.entries(recipe)) {
+    const known = (kSections as readonly string[]).includes(key);
+    if (!known || typeof value !== 'object' || value === null) {
+      throw usage(`recipe: expected objects under ${kSections.join(', ')}, found "${key}"`);
+    }
+  }
+  return recipe as Recipe;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw ioError(`--config: cannot read ${path}`, error);
+  }
+}
+
+/** `a.b=1` as `{ a: { b: 1 } }`; what is not JSON is a text. */
+function parseSetting(text: string): object {
+  const [, path, raw] = /^([a-zA-Z]\w*(?:\.[a-zA-Z]\w*)+)=(.*)$/s.exec(text) ?? [];
+  if (path === undefined || raw === undefined) {
+    throw usage(`--set: expected section.key=value, received ${JSON.stringify(text)}`);
+  }
+  let value: unknown = raw;
+  try {
+    value = JSON.parse(raw);
+  } catch {
+    // a text such as swiglu
+  }
+  return path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value) as object;
+}
+
+/** Prints events for people: a progress line on stderr, what should stay as lines of their own. */
+function reporter(): (event: TrainEvent) => void {
+  let progress: Progress | undefined;
+  let last = '';
+  return (event) => {
+    switch (event.type) {
+      case 'start':
+        note(describeStart(event));
+        progress = new Progress({ label: 'train', total: event.steps, start: event.step });
+        break;
+      case 'step':
+        last = describeStep(event);
+        progress?.update(event.step, last);
+        break;
+      case 'eval':
+        progress?.log(
+          `update ${integer(event.step)}: ${event.split} ADE ${event.ade.toFixed(3)} m, FDE ` +
+            `${event.fde.toFixed(3)} m (median, 1 step, ${event.windows} windows)`,
+        );
+        break;
+      case 'checkpoint':
+        progress?.log(`update ${integer(event.step)}: checkpoint`);
+        break;
+      case 'done':
+        progress?.finish(last);
+        note(
+          event.stopped
+            ? `stopped at update ${integer(event.step)} of ${integer(event.steps)}; --resume goes on`
+            : `${integer(event.steps)} updates in ${duration(event.seconds)}`,
+        );
+    }
+  };
+}
+
+function describeStart(event: StartEvent): string {
+  const lines = [
+    `${event.stage}: ${integer(event.parameters)} parameters, ${event.threads} threads, ` +
+      `${integer(event.step)} of ${integer(event.steps)} updates made`,
+  ];
+  if (event.data) {
+    const { recordings, listedWindows, cutWindows, splits } = event.data;
+    lines.push(
+      `data: ${integer(listedWindows)} listed windows and ${integer(cutWindows)} cut from the tracks of ` +
+        `${recordings} recordings, split ${splits.join(', ')}`,
+    );
+  }
+  return [...lines, `output: ${event.output}`].join('\n');
+}
+
+function describeStep(event: StepEvent): string {
+  const parts = [`loss ${event.loss.toPrecision(4)}`];
+  if (event.orderViolations !== undefined) {
+    parts.push(`wrong order ${(100 * event.orderViolations).toFixed(2)} %`);
+  }
+  if (event.windowsPerSecond !== undefined) {
+    parts.push(`${event.windowsPerSecond.toFixed(0)} windows/s`);
+  }
+  return parts.join('  ');
+}
+
+function usage(message: string): WamFlowError {
+  return new WamFlowError('ERR_USAGE', message);
+}
