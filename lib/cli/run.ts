@@ -54,10 +54,7 @@ export async function runCli(program: Command, argv: readonly string[]): Promise
 
 /** Prints `error` for people on stderr, and for machines on stdout when `json`; returns the exit code. */
 function report(error: unknown, json: boolean, debug: boolean): number {
-  if (process.exitCode === exitCode.interrupted) {
-    if (error !== kInterrupted && debug) process.stderr.write(`${stackOf(error)}\n`);
-    return exitCode.interrupted;
-  }
+  if (error === kInterrupted) return exitCode.interrupted;
   if (error instanceof CommanderError) {
     // --help and --version end here too; commander has printed its own text already.
     if (error.exitCode === 0) return exitCode.ok;

@@ -4,7 +4,7 @@ import { constantVelocity, horizon, interval } from './geometry.js';
 
 const kWidth = 224;
 const kHeight = 112;
-const kMargin = { left: 30, right: 12, top: 8, bottom: 20 };
+const kMargin = { left: 36, right: 12, top: 8, bottom: 20 };
 
 /** Distance to the recorded driver at each waypoint: the plan now on show, its first guess, constant velocity. */
 export class ErrorChart {
@@ -35,7 +35,7 @@ export class ErrorChart {
     for (const share of [0, 0.5, 1]) {
       const metres = share * this.#top;
       this.#add('path', { class: 'rule', d: `M${x(0)} ${this.#y(metres)}H${x(horizon)}` });
-      const label = this.#add('text', { x: '24', y: `${this.#y(metres) + 3.5}`, class: 'end' });
+      const label = this.#add('text', { x: '31', y: `${this.#y(metres) + 3.5}`, class: 'end' });
       label.textContent = share === 1 ? `${metres} m` : String(metres);
     }
     for (let t = 0; t <= horizon; ++t) {

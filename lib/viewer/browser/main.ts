@@ -222,4 +222,5 @@ attachKeys({
 });
 startTheme(redraw);
 new ResizeObserver(resize).observe(byId('stage'));
-showPlan((cases[0]?.plans.length ?? 1) - 1);
+// The first plan that has something to refine, if there is one.
+showPlan(Math.max(0, cases[0]?.plans.findIndex(({ refinements }) => refinements.length > 1) ?? 0));
