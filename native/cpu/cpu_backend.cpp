@@ -10,7 +10,7 @@
 namespace wam::cpu {
 namespace {
 
-const Kernels& kernels_for(Isa isa) {
+const Kernels& kernels_for([[maybe_unused]] Isa isa) {
 #if WAM_HAS_AVX
   if (isa == Isa::avx512) return avx512::kernels();
   if (isa == Isa::avx2) return avx2::kernels();
@@ -18,7 +18,7 @@ const Kernels& kernels_for(Isa isa) {
   return portable::kernels();
 }
 
-const FlowKernels& flow_kernels_for(Isa isa) {
+const FlowKernels& flow_kernels_for([[maybe_unused]] Isa isa) {
 #if WAM_HAS_AVX
   if (isa == Isa::avx512) return avx512::flow_kernels();
   if (isa == Isa::avx2) return avx2::flow_kernels();

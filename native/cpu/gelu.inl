@@ -19,18 +19,22 @@ inline Vec gelu_erf_slope(Vec x) {
   return fma(x, density, fma(half, erf(x * splat(kSqrtHalf)), half));
 }
 
-/// x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3)
-inline Vec gelu_tanh(Vec x) {
-  const Vec half = splat(static_cast<real>(0.5)) * x;
-  const Vec u = x * fma(x * x, splat(kTanhScale * kTanhCubic), splat(kTanhScale));
-  return fma(half, tanh(u), half);
-}
+/// x/2 (1 + tanh u) = x s with s = 1/(1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): keeps the left tail exact.
+struct TanhGate {
+  Vec s, rest;  // s and 1 - s
+  explicit TanhGate(Vec x) {
+    const Vec u2 = x * fma(x * x, splat(-2 * kTanhScale * kTanhCubic), splat(-2 * kTanhScale));  // -2u
+    const Vec e = exp(min(splat(80), u2));  // bounded, so that e s stays finite
+    s = splat(1) / (splat(1) + e);
+    rest = e * s;
+  }
+};
+inline Vec gelu_tanh(Vec x) { return x * TanhGate(x).s; }
+/// s + x s (1 - s) 2 du/dx
 inline Vec gelu_tanh_slope(Vec x) {
-  const Vec one = splat(static_cast<real>(1)), half = splat(static_cast<real>(0.5));
-  const Vec z = x * x;
-  const Vec t = tanh(x * fma(z, splat(kTanhScale * kTanhCubic), splat(kTanhScale)));
-  const Vec du = fma(z, splat(3 * kTanhScale * kTanhCubic), splat(kTanhScale));
-  return fma(half * x * fnma(t, t, one), du, fma(half, t, half));
+  const TanhGate gate(x);
+  const Vec du2 = fma(x * x, splat(6 * kTanhScale * kTanhCubic), splat(2 * kTanhScale));
+  return fma(x * gate.s * gate.rest, du2, gate.s);
 }
 
 }  // namespace wam::cpu::WAM_ISA

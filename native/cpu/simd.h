@@ -10,7 +10,7 @@
 // Algebra   + - * / unary-   fma(a,b,c) = a*b+c   fnma(a,b,c) = c-a*b   max(a,b) min(a,b) abs(v) sqrt(v)
 // Masks     lt le gt ge eq   &   first_lanes(n)   select(mask, a, b)   bits(mask): lane i is bit i
 // Reduce    sum(v) max_lane(v) min_lane(v): one tree for all sets, lanes i and i+8, then i+4, i+2, i+1
-// Functions exp log tanh erf (simd_math.h), and their scalar partners scalar_exp ...
+// Functions exp log erf (simd_math.h), and their scalar partners scalar_exp ...
 // Shuffles  transpose(Vec r[16])
 //
 // fma rounds once on AVX2 and AVX-512 and twice on portable. max/min return the second operand when one is NaN. Masked
@@ -46,8 +46,6 @@ inline float scalar_exp(float x) { return ::expf(x); }
 inline double scalar_exp(double x) { return ::exp(x); }
 inline float scalar_log(float x) { return ::logf(x); }
 inline double scalar_log(double x) { return ::log(x); }
-inline float scalar_tanh(float x) { return ::tanhf(x); }
-inline double scalar_tanh(double x) { return ::tanh(x); }
 inline float scalar_erf(float x) { return ::erff(x); }
 inline double scalar_erf(double x) { return ::erf(x); }
 inline float scalar_sqrt(float x) { return __builtin_sqrtf(x); }

@@ -1,5 +1,5 @@
 #pragma once
-// exp, log, tanh and erf on Vec. In float they are polynomials written once over the vector operations, so AVX2 and
+// exp, log and erf on Vec. In float they are polynomials written once over the vector operations, so AVX2 and
 // AVX-512 agree bit for bit; in the double build they call the C library lane by lane. The coefficients are weighted
 // minimax fits made for this file (Lawson iteration on Chebyshev nodes, 40-digit references). Included by simd.h only.
 
@@ -12,9 +12,6 @@ inline Vec exp(Vec x) {
 }
 inline Vec log(Vec x) {
   return each_lane(x, [](real t) { return scalar_log(t); });
-}
-inline Vec tanh(Vec x) {
-  return each_lane(x, [](real t) { return scalar_tanh(t); });
 }
 inline Vec erf(Vec x) {
   return each_lane(x, [](real t) { return scalar_erf(t); });
@@ -56,19 +53,6 @@ inline Vec log(Vec x) {
   const Vec finite = select(gt(x, splat(3.4028234e38f)), splat(__builtin_inff()), y);
   const Vec tiny = select(lt(x, splat(1.17549435e-38f)), splat(-__builtin_inff()), finite);
   return select(ge(x, zero()), tiny, splat(__builtin_nanf("")));
-}
-
-/// Relative error below 3e-7.
-inline Vec tanh(Vec x) {
-  const Vec a = abs(x), z = x * x;
-  Vec p = splat(-5.717036561e-03f);
-  p = fma(p, z, splat(2.065057900e-02f));
-  p = fma(p, z, splat(-5.374349526e-02f));
-  p = fma(p, z, splat(1.333149125e-01f));
-  p = fma(p, z, splat(-3.333328392e-01f));
-  const Vec small = fma(x * z, p, x);
-  const Vec large = splat(1.0f) - splat(2.0f) / (exp(a + a) + splat(1.0f));
-  return select(lt(a, splat(0.625f)), small, select(lt(x, zero()), -large, large));
 }
 
 /// Absolute error below 1.5e-7, relative below 2e-7 under 0.9.

@@ -44,8 +44,8 @@ inline std::vector<std::int32_t> random_ids(std::size_t n, int limit, std::uint3
   return ids;
 }
 inline std::vector<double> doubles(const std::vector<real>& values) { return {values.begin(), values.end()}; }
-inline void append(std::vector<real>& to, const std::vector<real>& more) { to.insert(to.end(), more.begin(), more.end()); }
-inline void append(std::vector<double>& to, const std::vector<double>& more) {
+template <class T>
+void append(std::vector<T>& to, const std::vector<T>& more) {
   to.insert(to.end(), more.begin(), more.end());
 }
 
