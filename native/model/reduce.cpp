@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/planar.h"
+
 namespace wam::model {
 
 void reduce_samples(Reduce reduce, int count, int waypoints, const float* samples, float* out) {
@@ -29,7 +31,7 @@ void reduce_samples(Reduce reduce, int count, int waypoints, const float* sample
       for (int j = 0; j < count; ++j) {
         const float* a = samples + static_cast<std::ptrdiff_t>(k) * width;
         const float* b = samples + static_cast<std::ptrdiff_t>(j) * width;
-        for (int w = 0; w < width; w += kValuesPerWaypoint) sum += std::hypot(a[w] - b[w], a[w + 1] - b[w + 1]);
+        for (int w = 0; w < width; w += kValuesPerWaypoint) sum += planar_length(a[w] - b[w], a[w + 1] - b[w + 1]);
       }
       if (sum < least) least = sum, best = k;
     }

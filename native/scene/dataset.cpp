@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/planar.h"
 #include "scene/map_match.h"
 
 namespace wam::scene {
@@ -88,7 +89,7 @@ int Dataset::cut_windows(int index, const CutOptions& options) {
     while (k + to_steps(options.min_future_s) < track.steps()) {
       const int future = std::min(track.steps() - 1 - k, 2 * horizon);
       const int near = std::min(future, horizon);
-      const double moved = std::hypot(track.x[k + near] - track.x[k], track.y[k + near] - track.y[k]);
+      const double moved = planar_length(track.x[k + near] - track.x[k], track.y[k + near] - track.y[k]);
       const bool standing = moved < 1.0;
       const double turn = wrap_angle(track.heading[k + future] - track.heading[k]);
       Window window;

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/planar.h"
 
 namespace wam::scene {
 
@@ -154,7 +155,7 @@ void FeatureBuilder::see_agents(const Observation& observation, const Augmentati
     s.heading = frame.angle(now.heading);
     s.speed = s.velocity.x * std::cos(s.heading) + s.velocity.y * std::sin(s.heading);
     s.acceleration = frame.scale * acceleration(agent.history);
-    s.distance = std::hypot(s.at.x, s.at.y);
+    s.distance = planar_length(s.at.x, s.at.y);
     s.length = frame.scale * agent.length;
     s.width = frame.scale * agent.width;
     for (int p = 0; p < route_.paths; ++p) {
@@ -389,7 +390,7 @@ void FeatureBuilder::write_lanes(const Observation& observation, const Augmentat
     Point middle{};
     for (int j = 0; j < 5; j += 2) {
       const Point at = frame.local(pieces[i].points[j].x, pieces[i].points[j].y);
-      nearest = std::min(nearest, std::hypot(at.x, at.y));
+      nearest = std::min(nearest, planar_length(at.x, at.y));
       if (j == 2) middle = at;
     }
     if (nearest > 100) continue;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/planar.h"
 #include "scene/polyline.h"
 
 namespace wam::scene {
@@ -40,7 +41,7 @@ void collect(const RoadMap& map, double x, double y, double heading, std::vector
   for (int i = 0; i < static_cast<int>(map.lanes().size()); ++i) {
     const Lane& lane = map.lanes()[i];
     // Cheap rejection: no point of a lane lies farther from its first than its length.
-    if (std::hypot(x - lane.center[0].x, y - lane.center[0].y) > lane.length() + 4) continue;
+    if (planar_length(x - lane.center[0].x, y - lane.center[0].y) > lane.length() + 4) continue;
     const Projection p = project(lane.center, lane.arc, {x, y});
     const double turn = std::abs(wrap_angle(heading - p.heading));
     if (p.distance > lane.width / 2 + 1.0 || turn > 1.2) continue;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/planar.h"
+
 namespace wam::scene {
 
 void Polyline::clear() {
@@ -17,7 +19,7 @@ void Polyline::append(Point p) {
     arc.push_back(0);
     return;
   }
-  const double step = std::hypot(p.x - points.back().x, p.y - points.back().y);
+  const double step = planar_length(p.x - points.back().x, p.y - points.back().y);
   if (step < 1e-3) return;
   points.push_back(p);
   arc.push_back(arc.back() + step);
@@ -40,7 +42,7 @@ Projection project(std::span<const Point> points, std::span<const double> arc, P
   const Point& a = points[best_segment];
   const Point& b = points[best_segment + 1];
   const double dx = b.x - a.x, dy = b.y - a.y;
-  const double length = std::hypot(dx, dy);
+  const double length = planar_length(dx, dy);
   double fraction = best_fraction;
   if (best_segment > 0) fraction = std::max(fraction, 0.0);
   if (best_segment + 2 < points.size()) fraction = std::min(fraction, 1.0);
