@@ -64,6 +64,13 @@ describe('config.json', () => {
     expect(parseModelConfig(JSON.parse(JSON.stringify(first)))).toEqual(first);
   });
 
+  it('is written as one text, whatever the order and presence of its fields', () => {
+    const text = JSON.stringify(parseModelConfig(kLeast));
+    const entries = Object.entries(JSON.parse(text));
+    const reversed = parseModelConfig(Object.fromEntries(entries.reverse()));
+    expect(JSON.stringify(reversed)).toBe(text);
+  });
+
   it('reaches the engine field by field', () => {
     const config = parseModelConfig({
       ...kLeast,

@@ -97,13 +97,26 @@ export const modelConfigSchema = z
   })
   .transform(
     (config): ModelConfig => ({
-      ...config,
+      // In this order, whatever the order they came in and whether they came: one model, one text.
+      model_type: config.model_type,
+      hidden_size: config.hidden_size,
+      num_hidden_layers: config.num_hidden_layers,
+      num_attention_heads: config.num_attention_heads,
       num_key_value_heads: config.num_key_value_heads ?? config.num_attention_heads,
       intermediate_size: config.intermediate_size ?? 3 * config.hidden_size,
+      hidden_act: config.hidden_act,
+      norm: config.norm,
+      norm_eps: config.norm_eps,
+      rope_theta: config.rope_theta,
+      attention_mask: config.attention_mask,
       encoder: {
-        ...config.encoder,
         hidden_size: config.encoder.hidden_size ?? config.hidden_size,
+        max_agents: config.encoder.max_agents,
+        max_lanes: config.encoder.max_lanes,
       },
+      tokens: config.tokens,
+      numeric: config.numeric,
+      path: config.path,
     }),
   )
   .superRefine((config, context) => {
