@@ -48,7 +48,7 @@ const kSamples = {
 } as const satisfies { label: string; options: PlanOptions };
 
 const kWindowsPerScenario = 4;
-const kWarmUpCalls = 3;
+const kWarmUpCalls = 2;
 const kConstantVelocity = baselines.find(({ name }) => name === 'constant velocity');
 
 interface Demonstration {
@@ -154,7 +154,7 @@ async function demonstrate(
   return {
     window,
     runs,
-    samples: await run(kSamples.options, Math.min(calls, 5)),
+    samples: await run(kSamples.options, Math.min(calls, 3)),
     inertia: kConstantVelocity ? errorsIn(window, kConstantVelocity.plan(window)).ade : null,
   };
 }
