@@ -18,7 +18,7 @@ try {
   const { exampleFiles } = await server.ssrLoadModule('/lib/scenario/generate/examples.ts');
   const folder = join(root, 'examples');
   mkdirSync(folder, { recursive: true });
-  for (const { name, bytes } of exampleFiles()) {
+  for (const { name, bytes } of await exampleFiles()) {
     writeFileSync(join(folder, name), bytes);
     console.log(`examples/${name}  ${bytes.length} bytes`);
   }

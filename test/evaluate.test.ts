@@ -1,8 +1,6 @@
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { evaluateCommand } from '../lib/cli/evaluate.js';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { WamFlowError } from '../lib/errors.js';
-import { GroupBootstrap, quantile } from '../lib/eval/bootstrap.js';
 import { type Evaluation, evaluate } from '../lib/eval/evaluate.js';
 import type { EvaluatedPlanner, EvaluatedPlanOptions } from '../lib/eval/planner-runs.js';
 import type { Observation } from '../lib/observation.js';
@@ -10,7 +8,7 @@ import { Planner } from '../lib/planner.js';
 import { futureFromWindow } from '../lib/scenario/observe.js';
 import { readScenarios } from '../lib/scenario/read.js';
 import type { ScenarioData, ScenarioWindow } from '../lib/scenario/types.js';
-import { checkpointFolder, randomCheckpoint, randomNumbers } from './support/small-planner.js';
+import { randomCheckpoint, randomNumbers } from './support/small-planner.js';
 import { tinyScenario } from './support/tiny-scenario.js';
 
 let data: ScenarioData;
@@ -291,152 +289,5 @@ describe('evaluate', () => {
     } finally {
       await planner.close();
     }
-  });
-});
-
-describe('the bootstrap', () => {
-  it('has the intervals of the mean that theory gives for equal groups', () => {
-    const random = randomNumbers(3);
-    const values = Array.from({ length: 400 }, () => random());
-    const bootstrap = new GroupBootstrap(
-      values.map((_, i) => `${i}`),
-      4000,
-    );
-    const [low, high] = bootstrap.interval(values);
-    const mean = values.reduce((a, b) => a + b, 0) / 400;
-    const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 400);
-    const half = (1.96 * deviation) / 20;
-    expect(Math.abs(low - (mean - half))).toBeLessThan(0.1 * half);
-    expect(Math.abs(high - (mean + half))).toBeLessThan(0.1 * half);
-  });
-
-  it('is as wide for ten copies of each value as for one, since groups are drawn', () => {
-    const random = randomNumbers(4);
-    const values = Array.from({ length: 60 }, () => random());
-    const one = new GroupBootstrap(values.map((_, i) => `${i}`)).interval(values);
-    const copies = values.flatMap((v) => new Array<number>(10).fill(v));
-    const ten = new GroupBootstrap(copies.map((_, i) => `${Math.floor(i / 10)}`)).interval(copies);
-    expect(ten[0]).toBeCloseTo(one[0], 12);
-    expect(ten[1]).toBeCloseTo(one[1], 12);
-  });
-
-  it('equals resampling done by hand', () => {
-    const keys = ['a', 'b', 'a', 'c', 'b', 'a'];
-    const values = [1, 5, 2, 9, 4, 0];
-    // All 27 draws of three groups out of three, each as likely as the others.
-    const groups = [[1, 2, 0], [5, 4], [9]];
-    const means: number[] = [];
-    for (const x of groups) {
-      for (const y of groups) {
-        for (const z of groups) {
-          const drawn = [...x, ...y, ...z];
-          means.push(drawn.reduce((a, b) => a + b, 0) / drawn.length);
-        }
-      }
-    }
-    means.sort((a, b) => a - b);
-    const [low, high] = new GroupBootstrap(keys, 20_000, 5).interval(values);
-    // 1 of 27 is 3.7 %: both ends are the extremes.
-    expect(low).toBe(means[0]);
-    expect(high).toBe(means[26]);
-    expect(new GroupBootstrap(keys, 20_000, 5).interval(values)).toEqual([low, high]);
-  });
-
-  it('pairs differences: a constant shift has no spread', () => {
-    const random = randomNumbers(6);
-    const values = Array.from({ length: 50 }, () => 10 * random());
-    const bootstrap = new GroupBootstrap(values.map((_, i) => `${i % 17}`));
-    const [low, high] = bootstrap.interval(values.map((v) => v + 0.3 - v));
-    expect(low).toBeCloseTo(0.3, 12);
-    expect(high).toBeCloseTo(0.3, 12);
-  });
-
-  it('takes quantiles between neighbours', () => {
-    expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
-    expect(quantile([1, 2, 3, 4], 0)).toBe(1);
-    expect(quantile([1, 2, 3, 4], 1)).toBe(4);
-    expect(quantile([7], 0.99)).toBe(7);
-    expect(quantile([], 0.5)).toBeNaN();
-  });
-});
-
-describe('wam-flow evaluate', () => {
-  async function run(...args: string[]): Promise<string> {
-    let out = '';
-    const spies = [
-      vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-        out += text;
-        return true;
-      }),
-      vi.spyOn(process.stderr, 'write').mockReturnValue(true),
-    ];
-    try {
-      await evaluateCommand().parseAsync(args, { from: 'user' });
-    } finally {
-      for (const spy of spies) spy.mockRestore();
-    }
-    return out;
-  }
-
-  it('prints one JSON document with a model', async () => {
-    const { directory, remove } = await checkpointFolder();
-    try {
-      const json = JSON.parse(
-        await run(
-          '--model',
-          directory,
-          '--steps',
-          '1,2',
-          '--decode',
-          'argmax,sample',
-          '--latency-calls',
-          '2',
-          '--resamples',
-          '20',
-          '--json',
-        ),
-      );
-      expect(json).toMatchObject({ data: 'examples', split: 'all', n: data.windows.length });
-      const [row] = json.rows.slice(-1);
-      expect(row).toMatchObject({
-        planner: directory,
-        steps: 2,
-        decode: 'sample',
-        rule: 'renoise',
-        samples: 1,
-      });
-      for (const name of [
-        'ade',
-        'fde',
-        'minAde',
-        'collisionRate',
-        'offroadRate',
-        'headingError',
-        'jerk',
-      ]) {
-        expect(row[name], name).toBeTypeOf('number');
-        expect(row.ci[name], name).toHaveLength(2);
-      }
-      expect(Object.keys(row.latencyMs)).toEqual(['p50', 'p99']);
-      expect(Object.keys(row.by)).toEqual(['location', 'manoeuvre']);
-    } finally {
-      remove();
-    }
-  });
-
-  it('prints tables, the recorded driver and the floors first', async () => {
-    const lines = (await run('--baselines', '--resamples', '20')).split('\n');
-    expect(lines[0]).toMatch(/^planner +ADE m +95 % +difference +FDE m/);
-    expect(lines[2]).toMatch(/^recorded driver +0\.00 +0\.00-0\.00/);
-    expect(lines[3]).toMatch(/^constant velocity +3\.\d\d .* reference /);
-    expect(lines.some((line) => line.includes('left turn (11)'))).toBe(true);
-  });
-
-  it('refuses options that are none', async () => {
-    await expect(run('--steps', '0')).rejects.toThrow(/integer from 1/);
-    await expect(run('--decode', 'mean')).rejects.toThrow(/Allowed choices/);
-    await expect(run('--model', 'no-such-model')).rejects.toThrow(
-      expect.objectContaining({ code: 'ERR_CHECKPOINT_NOT_FOUND' }),
-    );
   });
 });

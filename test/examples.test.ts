@@ -37,8 +37,8 @@ function boxAt(track: Track, step: number) {
 }
 
 describe('the example scenarios', () => {
-  it('are what the generator makes, byte for byte', () => {
-    const made = exampleFiles();
+  it('are what the generator makes, byte for byte', async () => {
+    const made = await exampleFiles();
     expect(made.map(({ name }) => name).sort()).toEqual([...names].sort());
     for (const { name, bytes } of made) {
       // Compressed bytes depend on the version of zlib; what they hold does not.

@@ -2,8 +2,8 @@ import type { Evaluation, EvaluationRow } from '../eval/evaluate.js';
 import { type Column, renderTable } from './table.js';
 
 /**
- * One line a row: metrics, the 95 % interval of the ADE, and its paired difference to the reference row. Metres, radians,
- * m/s^3, shares, milliseconds.
+ * One line a row: metrics, the 95 % interval of the ADE, and its paired difference to the reference
+ * row. Metres, radians, m/s^3, shares, milliseconds.
  */
 export function mainTable(evaluation: Evaluation): string {
   const columns: Column[] = [

@@ -26,8 +26,8 @@ export interface PlanMetrics {
   jerk: number;
 }
 
-// Recorded boxes are uncertain by 0.1 m to 0.2 m (99th percentile of the tracking noise), and a few vehicles overlap all
-// the time. Each side of both boxes gives way by this much.
+// Recorded boxes are uncertain by 0.1 m to 0.2 m (99th percentile of the tracking noise), and a few
+// vehicles overlap all the time. Each side of both boxes gives way by this much.
 const kBoxSlack = 0.1;
 // The same holds for lane borders against vehicle centres.
 const kRoadSlack = 0.35;

@@ -6,8 +6,8 @@ import { minAde, type Trajectory, type WindowJudge } from './metrics.js';
 import { addMetrics, type WindowValues, windowValues } from './summary.js';
 
 /**
- * How tokens are drawn from the posterior: the same way in every step, or sampled in all steps but the last, which takes
- * the median.
+ * How tokens are drawn from the posterior: the same way in every step, or sampled in all steps but
+ * the last, which takes the median.
  */
 export type EvaluateDecode = DecodeRule | 'sample-median';
 

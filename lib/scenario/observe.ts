@@ -38,9 +38,9 @@ export function isValidAt(track: Track, step: number): boolean {
 }
 
 /**
- * What a planner in vehicle `ego` would be given at `step`: every other vehicle that is seen then, with what is known of
- * its last seconds, and the lights. States are box centres. The map object is the recording's own, so a planner packs
- * it once.
+ * What a planner in vehicle `ego` would be given at `step`: every other vehicle that is seen then,
+ * with what is known of its last seconds, and the lights. States are box centres. The map object is
+ * the recording's own, so a planner packs it once.
  *
  * @throws WamFlowError `ERR_RANGE` when the ego is not seen at `step`.
  */

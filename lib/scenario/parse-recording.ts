@@ -98,7 +98,8 @@ function parseSignals(fields: Fields, map: ScenarioMap, steps: number): Signal[]
         const inOrder =
           Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= steps;
         if (!inOrder || color === undefined) {
-          const expected = `[from, to, colour] with 0 <= from < to <= ${steps} and one of ${[...kColors.keys()].join(', ')}`;
+          const known = [...kColors.keys()].join(', ');
+          const expected = `[from, to, colour] with 0 <= from < to <= ${steps} and one of ${known}`;
           throw signal.fail(
             `states[${k}]`,
             expected,

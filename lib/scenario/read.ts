@@ -5,6 +5,7 @@ import { gunzip } from 'node:zlib';
 import { ioError } from '../files.js';
 import { fileError } from './fields.js';
 import { type ScenarioFile, ScenarioRows } from './rows.js';
+import { slowly } from './slowly.js';
 import type { ScenarioData } from './types.js';
 
 /** Options of {@link readScenarios}. */
@@ -16,8 +17,6 @@ export interface ReadScenariosOptions {
 const gunzipAsync = promisify(gunzip);
 const kMaxBytes = 2 ** 30;
 const kFolderFiles = ['maps', 'recordings', 'windows'] as const;
-// The event loop gets a turn at least this often while a large folder is read.
-const kSliceMs = 8;
 
 /**
  * Reads scenarios (format 1, docs/scenario-format.md) and joins windows, recordings and maps.
@@ -49,16 +48,6 @@ export async function readScenarios(
   }
   await slowly(rows.join());
   return rows.data();
-}
-
-/** Runs a parser in slices, so that timers and sockets of the process go on meanwhile. */
-async function slowly(work: Iterable<void>): Promise<void> {
-  let until = performance.now() + kSliceMs;
-  for (const _ of work) {
-    if (performance.now() < until) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    until = performance.now() + kSliceMs;
-  }
 }
 
 /** Files to read, in an order that does not depend on the file system. */

@@ -1,24 +1,24 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { ioError, writeFileAtomic } from '../files.js';
+import { slowly } from './slowly.js';
 import type { Recording, ScenarioData, ScenarioMap, ScenarioWindow } from './types.js';
 
+const gzipAsync = promisify(gzip);
+
 /**
- * Writes a folder in format 1: `maps.jsonl.gz`, `recordings.jsonl.gz`, `windows.jsonl.gz`. Equal data gives equal bytes.
- * A folder that does not exist is made. A kill leaves each file as it was or whole, never half.
+ * Writes a folder in format 1: `maps.jsonl.gz`, `recordings.jsonl.gz`, `windows.jsonl.gz`. Equal
+ * data gives equal bytes. A folder that does not exist is made. A kill leaves each file as it was or
+ * whole, never half.
  *
  * @throws WamFlowError `ERR_IO`.
  */
 export async function writeScenarios(folder: string, data: ScenarioData): Promise<void> {
-  const files = {
-    maps: [...data.maps.values()].map(mapRow),
-    recordings: [...data.recordings.values()].map(recordingRow),
-    windows: data.windows.map(windowRow),
-  };
-  for (const [name, rows] of Object.entries(files)) {
-    await write(join(folder, `${name}.jsonl.gz`), pack(rows));
-  }
+  await write(join(folder, 'maps.jsonl.gz'), await pack(mapRows(data)));
+  await write(join(folder, 'recordings.jsonl.gz'), await pack(recordingRows(data)));
+  await write(join(folder, 'windows.jsonl.gz'), await pack(windowRows(data)));
 }
 
 /**
@@ -27,16 +27,30 @@ export async function writeScenarios(folder: string, data: ScenarioData): Promis
  * @throws WamFlowError `ERR_IO`.
  */
 export async function writeScenarioBundle(path: string, data: ScenarioData): Promise<void> {
-  await write(path, packBundle(data));
+  await write(path, await packBundle(data));
 }
 
 /** The bytes of {@link writeScenarioBundle}. */
-export function packBundle(data: ScenarioData): Uint8Array {
-  return pack([
-    ...[...data.maps.values()].map(mapRow),
-    ...[...data.recordings.values()].map(recordingRow),
-    ...data.windows.map(windowRow),
-  ]);
+export function packBundle(data: ScenarioData): Promise<Uint8Array> {
+  return pack(
+    (function* () {
+      yield* mapRows(data);
+      yield* recordingRows(data);
+      yield* windowRows(data);
+    })(),
+  );
+}
+
+function* mapRows(data: ScenarioData): Generator<object> {
+  for (const map of data.maps.values()) yield mapRow(map);
+}
+
+function* recordingRows(data: ScenarioData): Generator<object> {
+  for (const recording of data.recordings.values()) yield recordingRow(recording);
+}
+
+function* windowRows(data: ScenarioData): Generator<object> {
+  for (const window of data.windows) yield windowRow(window);
 }
 
 async function write(path: string, bytes: Uint8Array): Promise<void> {
@@ -48,8 +62,10 @@ async function write(path: string, bytes: Uint8Array): Promise<void> {
   await writeFileAtomic(path, bytes);
 }
 
-function pack(rows: readonly object[]): Uint8Array {
-  const bytes = gzipSync(rows.map((row) => `${JSON.stringify(row)}\n`).join(''), { level: 9 });
+async function pack(rows: Iterable<object>): Promise<Uint8Array> {
+  const lines: Buffer[] = [];
+  await slowly(rows, (row) => lines.push(Buffer.from(`${JSON.stringify(row)}\n`)));
+  const bytes = await gzipAsync(Buffer.concat(lines), { level: 9 });
   bytes[9] = 255; // "unknown system": the header shall not depend on where the file was made
   return bytes;
 }

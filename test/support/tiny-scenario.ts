@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { WamFlowError } from '../../lib/errors.js';
 import { type ReadScenariosOptions, readScenarios } from '../../lib/scenario/read.js';
 import type { ScenarioData } from '../../lib/scenario/types.js';
 
@@ -138,19 +139,21 @@ export function bundleText({ map, recording, window }: TinyRows): string {
   return `${[map, recording, window].map((row) => JSON.stringify(row)).join('\n')}\n`;
 }
 
-/** Writes `content` to a temporary file, reads it as scenarios and removes it. */
+let folder: string | undefined;
+
+/** Reads `content` as a bundle, through a temporary file. */
 export async function readContent(
   content: string | Uint8Array,
   options?: ReadScenariosOptions,
 ): Promise<ScenarioData> {
-  const folder = mkdtempSync(join(tmpdir(), 'wam-scenario-'));
-  try {
-    const path = join(folder, 'tiny.jsonl.gz');
-    writeFileSync(path, content);
-    return await readScenarios(path, options);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  if (folder === undefined) {
+    const made = mkdtempSync(join(tmpdir(), 'wam-scenario-'));
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+    folder = made;
   }
+  const path = join(folder, 'tiny.jsonl.gz');
+  writeFileSync(path, content);
+  return readScenarios(path, options);
 }
 
 /** The tiny scenario, read back through a gzip'd bundle. */
@@ -158,4 +161,14 @@ export function tinyScenario(change: (rows: TinyRows) => void = () => {}): Promi
   const rows = tinyRows();
   change(rows);
   return readContent(gzipSync(bundleText(rows)));
+}
+
+/** The WamFlowError that a promise rejects with; anything else fails the test. */
+export async function errorOf(promise: Promise<unknown>): Promise<WamFlowError> {
+  const error = await promise.then(
+    () => new Error('nothing was thrown'),
+    (e: unknown) => e,
+  );
+  if (!(error instanceof WamFlowError)) throw error;
+  return error;
 }

@@ -88,7 +88,7 @@ export function crossingScene(random: () => number): Scene {
   };
 }
 
-/** Lights of the lanes in, left and right by direction. North-south waits, then the north-bound side alone has green. */
+/** Lights of the lanes in, left and right by direction; of north-south only northbound gets green. */
 function makeLights(): Light[] {
   const cross: Light['states'] = [
     { from: 0, to: 60, color: 'green' },

@@ -19,9 +19,11 @@ export function generateExample(scene: (random: () => number) => Scene, seed = 1
 }
 
 /** File name and bytes of every example. */
-export function exampleFiles(): { name: string; bytes: Uint8Array }[] {
-  return Object.entries(exampleScenes).map(([name, scene]) => ({
-    name: `${name}.jsonl.gz`,
-    bytes: packBundle(generateExample(scene)),
-  }));
+export function exampleFiles(): Promise<{ name: string; bytes: Uint8Array }[]> {
+  return Promise.all(
+    Object.entries(exampleScenes).map(async ([name, scene]) => ({
+      name: `${name}.jsonl.gz`,
+      bytes: await packBundle(generateExample(scene)),
+    })),
+  );
 }

@@ -169,8 +169,8 @@ export function colorAt(light: Light, time: number): LightColor {
 }
 
 /**
- * Improved intelligent driver model: as IDM, but a far obstacle costs nothing, so that nobody creeps to a red light from
- * a hundred metres away.
+ * Improved intelligent driver model: as IDM, but a far obstacle costs nothing, so that nobody creeps
+ * to a red light from a hundred metres away.
  */
 function accelerate(vehicle: Vehicle, all: readonly Vehicle[], time: number): number {
   const { acceleration, comfortableBraking, desiredSpeed } = vehicle.plan.driver;

@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { evaluateCommand } from '../lib/cli/evaluate.js';
+import { readScenarios } from '../lib/scenario/read.js';
+import type { ScenarioWindow } from '../lib/scenario/types.js';
+import { checkpointFolder } from './support/small-planner.js';
+
+let windows: readonly ScenarioWindow[];
+beforeAll(async () => {
+  ({ windows } = await readScenarios(join(import.meta.dirname, '../examples')));
+});
+
+describe('wam-flow evaluate', () => {
+  async function run(...args: string[]): Promise<string> {
+    let out = '';
+    const spies = [
+      vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+        out += text;
+        return true;
+      }),
+      vi.spyOn(process.stderr, 'write').mockReturnValue(true),
+    ];
+    try {
+      await evaluateCommand().parseAsync(args, { from: 'user' });
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+    return out;
+  }
+
+  it('prints one JSON document with a model', async () => {
+    const { directory, remove } = await checkpointFolder();
+    try {
+      const json = JSON.parse(
+        await run(
+          '--model',
+          directory,
+          '--steps',
+          '1,2',
+          '--decode',
+          'argmax,sample',
+          '--latency-calls',
+          '2',
+          '--resamples',
+          '20',
+          '--json',
+        ),
+      );
+      expect(json).toMatchObject({ data: 'examples', split: 'all', n: windows.length });
+      const [row] = json.rows.slice(-1);
+      expect(row).toMatchObject({
+        planner: directory,
+        steps: 2,
+        decode: 'sample',
+        rule: 'renoise',
+        samples: 1,
+      });
+      for (const name of [
+        'ade',
+        'fde',
+        'minAde',
+        'collisionRate',
+        'offroadRate',
+        'headingError',
+        'jerk',
+      ]) {
+        expect(row[name], name).toBeTypeOf('number');
+        expect(row.ci[name], name).toHaveLength(2);
+      }
+      expect(Object.keys(row.latencyMs)).toEqual(['p50', 'p99']);
+      expect(Object.keys(row.by)).toEqual(['location', 'manoeuvre']);
+    } finally {
+      remove();
+    }
+  });
+
+  it('prints tables, the recorded driver and the floors first', async () => {
+    const lines = (await run('--baselines', '--resamples', '20')).split('\n');
+    expect(lines[0]).toMatch(/^planner +ADE m +95 % +difference +FDE m/);
+    expect(lines[2]).toMatch(/^recorded driver +0\.00 +0\.00-0\.00/);
+    expect(lines[3]).toMatch(/^constant velocity +3\.\d\d .* reference /);
+    expect(lines.some((line) => line.includes('left turn (11)'))).toBe(true);
+  });
+
+  it('refuses options that are none', async () => {
+    await expect(run('--steps', '0')).rejects.toThrow(/integer from 1/);
+    await expect(run('--decode', 'mean')).rejects.toThrow(/Allowed choices/);
+    await expect(run('--model', 'no-such-model')).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_CHECKPOINT_NOT_FOUND' }),
+    );
+  });
+});
