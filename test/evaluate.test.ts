@@ -176,7 +176,7 @@ describe('evaluate', () => {
     };
     const [one, three] = [await of(1), await of(3)];
     expect(one.adeSeedDeviation).toBeNull();
-    // Uniform noise of 2 m: its mean is 1 m; over 71 windows a seed's mean deviates by 0.58 / sqrt(71) = 0.07 m.
+    // Uniform noise of 2 m: its mean is 1 m; over 67 windows a seed's mean deviates by 0.58 / sqrt(67) = 0.07 m.
     expect(three.ade).toBeCloseTo(1, 0);
     expect(three.adeSeedDeviation).toBeGreaterThan(0.005);
     expect(three.adeSeedDeviation).toBeLessThan(0.3);
