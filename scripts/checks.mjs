@@ -40,7 +40,9 @@ export function run(command, args, options = {}) {
   const output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
   if (result.error) throw result.error;
   if (result.status !== 0) {
-    throw new Error(`${command} ${args.join(' ')}: ${result.signal ?? `status ${result.status}`}\n${output}`);
+    throw new Error(
+      `${command} ${args.join(' ')}: ${result.signal ?? `status ${result.status}`}\n${output}`,
+    );
   }
   return { stdout: result.stdout, stderr: result.stderr };
 }

@@ -1,7 +1,14 @@
 // What the package tests share: the packed tarball, and its installation into an empty folder by a user who has Node
 // and npm and nothing else.
 
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { expect, run } from './checks.mjs';
@@ -39,10 +46,12 @@ export function bareEnvironment() {
 /** Installs the tarball into a new folder, puts the consumer programs beside it, returns the folder. */
 export function install(label, options, env) {
   const folder = makeFolder(label);
-  const { stderr } = run(process.execPath, [npm, 'install', ...options, '--prefer-offline', tarball], {
-    cwd: folder,
-    env,
-  });
+  // The prefix, because npm would install into the nearest folder above that has a node_modules.
+  const { stderr } = run(
+    process.execPath,
+    [npm, 'install', '--prefix', folder, ...options, '--prefer-offline', tarball],
+    { cwd: folder, env },
+  );
   expect(!/script/i.test(stderr), `npm has something to say about scripts:\n${stderr}`);
   for (const file of ['smoke.mjs', 'smoke.cjs', 'types.mts', 'types.cts']) {
     copyFileSync(join(root, 'test', 'consumer', file), join(folder, basename(file)));

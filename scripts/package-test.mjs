@@ -3,13 +3,11 @@
 // system libraries the addon wants, its types, and that it installs and plans without a compiler.
 
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Checks, expect, run } from './checks.mjs';
 import { bareEnvironment, install, npm, pack, tarball } from './installed-package.mjs';
 import { root } from './paths.mjs';
 
-const require = createRequire(import.meta.url);
 const checks = new Checks();
 const MiB = 1024 * 1024;
 
@@ -26,7 +24,7 @@ function isAbove(version, ceiling) {
 }
 
 function toolOf(packageName, file) {
-  return join(require.resolve(`${packageName}/package.json`), '..', file);
+  return join(root, 'node_modules', packageName, file);
 }
 
 if (!checks.check('npm pack', pack)) checks.close();
@@ -54,7 +52,10 @@ checks.check('tarball has what a user needs and nothing else', () => {
   ];
   const missing = needed.filter((file) => !inside.includes(file));
   expect(missing.length === 0, `missing: ${missing.join(', ')}`);
-  expect(inside.some((file) => /^examples\/.*\.jsonl(\.gz)?$/.test(file)), 'missing: examples');
+  expect(
+    inside.some((file) => /^examples\/.*\.jsonl(\.gz)?$/.test(file)),
+    'missing: examples',
+  );
   const stray = inside.filter((file) =>
     /^(test|native\/test|build|out|node_modules|\.ci|docs\/internal)\//.test(file),
   );
@@ -82,7 +83,9 @@ checks.check('the addon asks for no newer glibc and libstdc++ than it may', () =
 });
 
 checks.check('publint', () => {
-  run(process.execPath, [toolOf('publint', 'src/cli.js'), 'run', tarball, '--strict'], { cwd: root });
+  run(process.execPath, [toolOf('publint', 'src/cli.js'), 'run', tarball, '--strict'], {
+    cwd: root,
+  });
 });
 
 checks.check('types are right for every way of importing (attw)', () => {
@@ -107,30 +110,39 @@ const variants = [
 ];
 let installed;
 for (const [label, options] of variants) {
-  checks.check(`npm install ${['x.tgz', ...options].join(' ')} without a compiler, then plan`, () => {
-    installed = install(label, options, bare);
-    smoke(installed);
-  });
+  checks.check(
+    `npm install ${['x.tgz', ...options].join(' ')} without a compiler, then plan`,
+    () => {
+      installed = install(label, options, bare);
+      smoke(installed);
+    },
+  );
 }
 
 if (installed) {
   checks.check('the installed command runs', () => {
     const command = join(installed, 'node_modules', '.bin', 'wam-flow');
-    return run(process.execPath, [command, '--version'], { cwd: installed, env: bare }).stdout.trim();
+    return run(process.execPath, [command, '--version'], {
+      cwd: installed,
+      env: bare,
+    }).stdout.trim();
   });
 
-  checks.check('a TypeScript program compiles against the installed types, ESM and CommonJS', () => {
-    run(
-      process.execPath,
-      [
-        toolOf('typescript', 'bin/tsc'),
-        ...['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'],
-        ...['--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node'],
-        ...['types.mts', 'types.cts'],
-      ],
-      { cwd: installed },
-    );
-  });
+  checks.check(
+    'a TypeScript program compiles against the installed types, ESM and CommonJS',
+    () => {
+      run(
+        process.execPath,
+        [
+          toolOf('typescript', 'bin/tsc'),
+          ...['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'],
+          ...['--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node'],
+          ...['types.mts', 'types.cts'],
+        ],
+        { cwd: installed },
+      );
+    },
+  );
 
   const prebuilds = join(installed, 'node_modules', 'wam-flow', 'prebuilds');
   checks.check('without a fitting prebuilt addon the error says what to do', () => {
@@ -146,7 +158,10 @@ if (installed) {
 
   checks.check('npx wam-flow-build compiles the installed sources, then plan', () => {
     const env = { ...process.env, npm_config_node_gyp: undefined };
-    run(process.execPath, [npm, 'exec', '--offline', '--', 'wam-flow-build'], { cwd: installed, env });
+    run(process.execPath, [npm, 'exec', '--offline', '--', 'wam-flow-build'], {
+      cwd: installed,
+      env,
+    });
     smoke(installed);
   });
 }

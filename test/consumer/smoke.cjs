@@ -4,7 +4,7 @@ const { observationFromWindow, Planner, readScenarios } = require('wam-flow');
 
 async function main() {
   const home = dirname(require.resolve('wam-flow/package.json'));
-  const { windows } = await readScenarios(join(home, 'examples', 'scenarios'));
+  const { windows } = await readScenarios(join(home, 'examples'));
   const planner = await Planner.load('mini', { threads: 1 });
   for (const window of windows) {
     const plan = await planner.plan(observationFromWindow(window), { seed: 7 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { observationFromWindow, Planner, readScenarios } from 'wam-flow';
 
 const home = dirname(fileURLToPath(import.meta.resolve('wam-flow/package.json')));
-const { windows } = await readScenarios(join(home, 'examples', 'scenarios'));
+const { windows } = await readScenarios(join(home, 'examples'));
 const planner = await Planner.load('mini', { threads: 1 });
 for (const window of windows) {
   const plan = await planner.plan(observationFromWindow(window), { seed: 7 });
