@@ -49,13 +49,14 @@ export function packageRoot(): string {
 
 function load(): Addon {
   const root = packageRoot();
-  const require = createRequire(import.meta.url);
+  // Not named `require`: that would shadow the one which stands for import.meta.url in the CommonJS build.
+  const requireHere = createRequire(import.meta.url);
   const failures: { at: string; error: unknown }[] = [];
   let path: string | undefined;
   try {
-    const nodeGypBuild = require('node-gyp-build') as { resolve(folder: string): string };
+    const nodeGypBuild = requireHere('node-gyp-build') as { resolve(folder: string): string };
     path = nodeGypBuild.resolve(root);
-    return adopt(require(path) as Addon, path);
+    return adopt(requireHere(path) as Addon, path);
   } catch (error) {
     failures.push({ at: path ?? root, error });
   }
@@ -63,7 +64,7 @@ function load(): Addon {
   const prebuilt = join(root, 'prebuilds', `${platform()}-${arch()}`, 'wam-flow.glibc.node');
   if (path !== prebuilt && existsSync(prebuilt)) {
     try {
-      return adopt(require(prebuilt) as Addon, prebuilt);
+      return adopt(requireHere(prebuilt) as Addon, prebuilt);
     } catch (error) {
       failures.push({ at: prebuilt, error });
     }
