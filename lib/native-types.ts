@@ -313,9 +313,9 @@ export interface Addon {
   trainerStop(trainer: NativeTrainer | NativeTokenizerTrainer): void;
   /** The following throw `ERR_ARGUMENT` while a run is in flight. */
   trainerSteps(trainer: NativeTrainer | NativeTokenizerTrainer): number;
-  /** Averaged weights, what a planner uses. */
-  trainerTensors(trainer: NativeTrainer): NamedTensor[];
-  /** Everything that a resumed run needs beside its configuration. A tokenizer's table is the tensor `table`. */
+  /** Averaged weights, what a planner uses; of a tokenizer the tensor `table` [vocab, dim]. */
+  trainerTensors(trainer: NativeTrainer | NativeTokenizerTrainer): NamedTensor[];
+  /** Everything that a resumed run needs beside its configuration. */
   trainerState(trainer: NativeTrainer | NativeTokenizerTrainer): NamedTensor[];
   trainerRestore(
     trainer: NativeTrainer | NativeTokenizerTrainer,

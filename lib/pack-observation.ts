@@ -1,6 +1,6 @@
 import { argumentError, WamFlowError } from './errors.js';
 import { kCommandCode, kLightCode, type NativeMap } from './native.js';
-import type { AgentObservation, MotionState, Observation } from './observation.js';
+import type { AgentObservation, LightColor, MotionState, Observation } from './observation.js';
 import { badNumber, kMaxPosition, laneIndex, packMap } from './pack-map.js';
 
 /** Agents of one observation at most; the model itself sees the nearest few. */
@@ -161,14 +161,18 @@ export class ObservationPacker {
     }
     this.lanes = grown(this.lanes, this.#lanes + 2 * lights.size);
     for (const [id, color] of lights) {
-      if (typeof color !== 'string' || !Object.hasOwn(kLightCode, color)) {
+      if (!isColor(color)) {
         throw argumentError(`${path}(${id})`, "'red', 'yellow', 'green' or 'unknown'", color);
       }
       this.lanes[this.#lanes++] = laneIndex(map, id, `${path} key`);
-      this.lanes[this.#lanes++] = kLightCode[color as keyof typeof kLightCode];
+      this.lanes[this.#lanes++] = kLightCode[color];
     }
     return lights.size;
   }
+}
+
+function isColor(value: unknown): value is LightColor {
+  return typeof value === 'string' && value !== 'none' && Object.hasOwn(kLightCode, value);
 }
 
 /** `array`, or a larger one with the same beginning, that holds `size` numbers. */

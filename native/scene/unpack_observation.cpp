@@ -96,8 +96,8 @@ void unpack_observation(const RoadMap& map, const std::int32_t* meta, std::size_
   out.agent_count = agents;
   numbers.finish();
 
+  const std::int32_t* route_lanes = places.take(static_cast<std::size_t>(route));  // before memory is asked for
   out.route.resize(static_cast<std::size_t>(route));
-  const std::int32_t* route_lanes = places.take(out.route.size());
   for (std::size_t i = 0; i < out.route.size(); ++i) out.route[i] = lane_index(route_lanes[i], map);
   out.lane_lights.assign(map.lanes().size(), static_cast<std::int32_t>(Light::none));
   const std::int32_t* light = places.take(2 * static_cast<std::size_t>(lights));
