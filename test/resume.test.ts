@@ -5,6 +5,7 @@ import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WamFlowError } from '../lib/errors.js';
+import { loadTraining } from '../lib/model/checkpoint.js';
 import { readScenarios } from '../lib/scenario/read.js';
 import type { TrainEvent } from '../lib/train/events.js';
 import { train } from '../lib/train/train.js';
@@ -191,6 +192,19 @@ describe.skipIf(process.platform === 'win32')('a run in a child process', () => 
     expect(lines.at(-2)).toMatchObject({ type: 'checkpoint', step: done.step });
     expect((await cli([...args(output), '--resume'])).code).toBe(0);
     expect(weightsOf(output)).toBe(expected);
+  });
+
+  it('ended by a second Ctrl-C stops at once and keeps the last checkpoint', async () => {
+    const output = folder.path('twice-interrupted');
+    // Updates that take seconds: the first Ctrl-C cannot have been answered when the second comes.
+    const slow = [...args(output), '--batch', '4096', '--steps', '3'];
+    const { code, lines } = await cli(slow, (_, child) => {
+      setTimeout(() => child.kill('SIGINT'), 100);
+      setTimeout(() => child.kill('SIGINT'), 200);
+    });
+    expect(code).toBe(130);
+    expect(lines.map(({ type }) => type)).toEqual(['start']);
+    expect(await loadTraining(output)).toMatchObject({ state: { step: 0 } });
   });
 });
 

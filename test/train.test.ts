@@ -1,11 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WamFlowError } from '../lib/errors.js';
+import { evaluate } from '../lib/eval/evaluate.js';
 import { loadCheckpoint, saveCheckpoint } from '../lib/model/checkpoint.js';
 import { loadTable } from '../lib/model/table-checkpoint.js';
 import { native } from '../lib/native.js';
+import { Planner } from '../lib/planner.js';
 import { readScenarios } from '../lib/scenario/read.js';
-import type { StartEvent, StepEvent, TrainEvent } from '../lib/train/events.js';
+import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from '../lib/train/events.js';
 import { train } from '../lib/train/train.js';
 import { randomCheckpoint } from './support/small-planner.js';
 import {
@@ -150,6 +152,48 @@ describe('stage sft', () => {
     const continued = await loadCheckpoint(at);
     expect(continued.config).toEqual(config);
     expect(continued.tensors).toEqual(tensors);
+  });
+
+  it('tries the weights on a split that is not trained on', async () => {
+    const data = await readScenarios(kExamples);
+    for (const recording of data.recordings.values()) {
+      recording.split = recording.id === 'curve' ? 'val' : 'train';
+    }
+    for (const window of data.windows) window.split = window.recording.split;
+    const run = { ...kSmallRun, data, splits: ['train'], steps: 8, logEvery: 8, evalEvery: 4 };
+    const plain = folder.path('untried');
+    await trainAll({ ...run, output: plain, evalEvery: 0 });
+    const output = folder.path('tried');
+    const events = await trainAll({ ...run, output });
+    expect(events.map(({ type, step }) => `${type} ${step}`)).toEqual([
+      'start 0',
+      'step 4',
+      'eval 4',
+      'step 5',
+      'checkpoint 5',
+      'step 8',
+      'checkpoint 8',
+      'eval 8',
+      'done 8',
+    ]);
+    // The last figures are those of the written model, as `wam-flow evaluate` computes them.
+    const planner = await Planner.load(output);
+    const { rows, reference, n } = await evaluate(planner, data, {
+      steps: [1],
+      decode: ['median'],
+    });
+    await planner.close();
+    const trial = events.find(({ type, step }) => type === 'eval' && step === 8);
+    const { ade, fde } = rows[reference]!;
+    expect(trial).toMatchObject({ split: 'val', windows: n, ade, fde });
+    expect((trial as EvalEvent).minAde).toBeGreaterThan(0);
+    // Trying does not disturb training.
+    expect(weightsOf(output)).toBe(weightsOf(plain));
+    const other = { ...run, output: folder.path('untriable') };
+    expect((await errorOf({ ...other, evalSplit: 'train' })).message).toMatch(/not trained on/);
+    expect((await errorOf({ ...other, evalSplit: 'test' })).message).toMatch(
+      /no windows of split test/,
+    );
   });
 
   it('leaves the event loop free', async () => {

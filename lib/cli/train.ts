@@ -205,7 +205,7 @@ function reporter(): (event: TrainEvent) => void {
       case 'eval':
         progress?.log(
           `update ${integer(event.step)}: ${event.split} ADE ${event.ade.toFixed(3)} m, FDE ` +
-            `${event.fde.toFixed(3)} m (median, 1 step, ${event.windows} windows)`,
+            `${event.fde.toFixed(3)} m (median, 1 step), minADE ${event.minAde.toFixed(3)} m (6 samples, 5 steps)`,
         );
         break;
       case 'checkpoint':

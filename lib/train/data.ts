@@ -16,6 +16,8 @@ export type TrainData = string | ScenarioData | readonly (string | ScenarioData)
 /** Training data, loaded. */
 export interface LoadedData {
   dataset: NativeDataset;
+  /** All splits of all sources. */
+  scenarios: ScenarioData;
   summary: DataSummary;
 }
 
@@ -56,6 +58,7 @@ export async function loadData(
   }
   return {
     dataset,
+    scenarios: merge(parts),
     summary: {
       sources: sources.map((source) => (typeof source === 'string' ? resolve(source) : 'memory')),
       splits: [...splits],
@@ -72,6 +75,17 @@ async function readSource(source: string | ScenarioData): Promise<ScenarioData> 
   if (typeof source === 'string') return readScenarios(source);
   if (source?.recordings instanceof Map && Array.isArray(source.windows)) return source;
   throw argumentError('data', 'paths or the result of readScenarios', source);
+}
+
+/** Several sources as one; they may use the same ids. */
+function merge(parts: readonly ScenarioData[]): ScenarioData {
+  const distinct = <T>(of: (part: ScenarioData) => ReadonlyMap<string, T>) =>
+    new Map(parts.flatMap((part, i) => [...of(part)].map(([id, value]) => [`${i}/${id}`, value])));
+  return {
+    maps: distinct(({ maps }) => maps),
+    recordings: distinct(({ recordings }) => recordings),
+    windows: parts.flatMap(({ windows }) => windows),
+  };
 }
 
 /** SHA-256 over all that training reads of the data, in order: the same windows in another order train differently. */

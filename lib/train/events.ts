@@ -80,6 +80,8 @@ export interface EvalEvent {
   /** Mean distance over the waypoints and at the last one, one step, posterior median. */
   ade: number;
   fde: number;
+  /** The same mean for the best of 6 samples of 5 steps. */
+  minAde: number;
 }
 
 /** Last event of a run; the output folder holds its checkpoint. */

@@ -49,7 +49,7 @@ export interface SftOptions extends CommonTrainOptions, Partial<SftParameters> {
   cut?: Partial<CutOptions> | false;
   /** Folder of a table from stage `tokenizer`, for configurations that use one. */
   tokenizer?: string;
-  /** Updates between trials on `evalSplit`, 0 for none; only where the data has windows of it. Default 0. */
+  /** Updates between trials of the weights on `evalSplit`; 0, the default, for none. */
   evalEvery?: number;
   /** Split that trials use, never trained on. Default `val`. */
   evalSplit?: string;

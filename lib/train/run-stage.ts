@@ -19,8 +19,8 @@ export interface StageRun {
   summarize(rows: Float64Array, seconds: number): StepFigures;
   /** Writes a checkpoint of the trainer as it is. */
   save(step: number, seconds: number): Promise<void>;
-  /** Tries the weights as they are. */
-  evaluate?(step: number): Promise<EvalEvent>;
+  /** Tries the weights as they are; undefined when the signal is aborted meanwhile. */
+  evaluate?(step: number): Promise<EvalEvent | undefined>;
 }
 
 /** The figures of a step event that depend on the stage. */
@@ -79,12 +79,12 @@ export async function* runStage(
           secondsLeft: (steps - step) / updatesPerSecond,
         });
       }
-      if (step % settings.checkpointEvery === 0 && step < steps) {
+      if (saved < step && (step % settings.checkpointEvery === 0 || step === steps)) {
         yield await emit(await save());
       }
-      if (run.evaluate && (step % settings.evalEvery === 0 || step === steps) && !signal?.aborted) {
-        yield await emit(await run.evaluate(step));
-      }
+      const isDue = step === steps || step % settings.evalEvery === 0;
+      const trial = isDue && !signal?.aborted ? await run.evaluate?.(step) : undefined;
+      if (trial) yield await emit(trial);
     }
     if (saved < step) yield await emit(await save());
     yield await emit({ type: 'done', step, steps, stopped: step < steps, seconds });

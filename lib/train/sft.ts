@@ -6,12 +6,13 @@ import { loadCheckpoint, loadTraining, saveCheckpoint } from '../model/checkpoin
 import { type ModelConfig, parseModelConfig, toNativeConfig } from '../model/config.js';
 import type { FloatTensor } from '../model/safetensors.js';
 import { loadTable } from '../model/table-checkpoint.js';
-import { type NativeDataset, type NativeTrainer, native } from '../native.js';
+import { type NamedTensor, type NativeDataset, type NativeTrainer, native } from '../native.js';
 import { type LoadedData, loadData } from './data.js';
 import { checkSplits, type RunSettings, type SftOptions, sftParameters } from './options.js';
 import { checkCutOptions, mergeOverrides, miniRecipe, type SftParameters } from './recipe.js';
 import type { StageRun } from './run-stage.js';
 import { checkState, requireSame, restoreTrainer, type TrainerState } from './state.js';
+import { checkTrials, tryWeights } from './trial.js';
 
 /** A run that goes on, as its output folder tells. */
 interface Saved {
@@ -36,6 +37,7 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
   }
   const { config, tensors } = await chooseModel(options, saved, data.dataset);
   if (saved) requireSame(output, { model: saved.config }, { model: config });
+  const evaluate = trials(options, settings, config, data);
   settings.signal?.throwIfAborted();
 
   const form = toNativeConfig(config);
@@ -68,6 +70,9 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
     fresh: !saved,
     seconds: saved?.state.seconds ?? 0,
     summarize,
+    ...(evaluate && {
+      evaluate: (step: number) => evaluate(native().trainerTensors(trainer), step, threads),
+    }),
     save: (step, seconds) => save(output, config, trainer, { step, seconds, train, data }),
   };
 }
@@ -113,6 +118,25 @@ async function chooseModel(
     wanted.tokens = { ...tokens, slot_scale: slotScale(saved, dataset) };
   }
   return { config: parseModelConfig(wanted, 'model') };
+}
+
+/** How the weights of a moment are tried, where the options ask for trials. */
+function trials(
+  options: SftOptions,
+  settings: RunSettings,
+  config: ModelConfig,
+  { scenarios, summary }: LoadedData,
+) {
+  if (settings.evalEvery === 0) return undefined;
+  const split = options.evalSplit ?? 'val';
+  checkTrials(scenarios, split, summary.splits, config.tokens);
+  const form = toNativeConfig(config);
+  return (tensors: NamedTensor[], step: number, threads: number) =>
+    tryWeights({ config, native: form, tensors }, scenarios, split, {
+      step,
+      threads,
+      signal: settings.signal,
+    });
 }
 
 function slotScale(saved: Saved | undefined, dataset: NativeDataset): readonly number[] {
