@@ -16,8 +16,20 @@ constexpr int kQueryRows = 4;
 constexpr int kSumDims = 64;
 
 inline void normalise_row(int dim, const real* x, real* z) {
-  const double inverse = inverse_norm(dim, x, nullptr);
-  for (int p = 0; p < dim; ++p) z[p] = static_cast<real>(static_cast<double>(x[p]) * inverse);
+  Vec squares = zero();
+  for (int p = 0; p < dim; p += kLanes) {
+    const Vec v = load_partial(x + p, smaller(kLanes, dim - p));
+    squares = fma(v, v, squares);
+  }
+  const real square = sum(squares);
+  // Only the square of a norm above 1e19 does not fit float; double has room for it.
+  const double inverse = square < static_cast<real>(1e37) ? 1 / larger(scalar_sqrt(static_cast<double>(square)), 1e-12)
+                                                          : inverse_norm(dim, x, nullptr);
+  const Vec factor = splat(static_cast<real>(inverse));
+  for (int p = 0; p < dim; p += kLanes) {
+    const int lanes = smaller(kLanes, dim - p);
+    store_partial(z + p, factor * load_partial(x + p, lanes), lanes);
+  }
 }
 
 /// transposed[p*16 + l] = dimension p of token l; the lanes of missing tokens and the padding dimensions are 0.

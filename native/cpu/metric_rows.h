@@ -18,7 +18,7 @@ inline real finite(real value) { return std::min(value, std::numeric_limits<real
 class MetricRows {
  public:
   /// Rows that are measured together: a tile of the table serves all of them.
-  static constexpr int kRows = 16;
+  static constexpr int kRows = 32;
 
   /// Tokens [begin, begin+count) and their distances to x1. The others are so far that exp(-beta d) is 0.
   struct View {
