@@ -1,4 +1,4 @@
-import { argumentError, WamFlowError } from './errors.js';
+import { argumentError, type WamFlowError } from './errors.js';
 import { type NativeLane, type NativeMap, native } from './native.js';
 import type { Lane, RoadMap } from './observation.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Observation, Planner, type PlanOptions, WamFlowError } from '../lib/index.js';
-import { car, observation, randomCheckpoint, roadMap } from './support/small-planner.js';
+import { car, observation, randomCheckpoint } from './support/small-planner.js';
 
 let planner: Planner;
 beforeAll(async () => {
@@ -9,13 +9,22 @@ beforeAll(async () => {
 afterAll(() => planner.close());
 
 type Loose = Record<string, unknown>;
-const good = () => structuredClone({ ...observation(2), map: undefined }) as unknown as Loose;
-/** An observation with one thing changed. */
-function changed(change: (o: any) => void): Observation {
-  const o = good();
-  o.map = observation().map;
-  change(o);
+type Change = [path: string, value: unknown];
+const kGone = Symbol('removed');
+
+/** An observation with some things changed, by paths such as `ego.history.3.x`. */
+function changed(...changes: Change[]): Observation {
+  const o = structuredClone(observation(2)) as unknown as Loose;
+  for (const [path, value] of changes) put(o, path, value);
   return o as unknown as Observation;
+}
+
+function put(target: Loose, path: string, value: unknown): void {
+  const names = path.split('.');
+  const last = names.pop() as string;
+  const parent = names.reduce((o, name) => o[name] as Loose, target);
+  if (value === kGone) delete parent[last];
+  else parent[last] = value;
 }
 
 /** Every way to call fails alike, with the code and a message that names the field; the planner goes on. */
@@ -55,74 +64,72 @@ describe('states', () => {
       const path = new RegExp(
         `^observation\\.ego\\.history\\[3\\]\\.${field}: expected .*received`,
       );
-      await refused(
-        changed((o) => (o.ego.history[3][field] = value)),
-        {},
-        code,
-        path,
-      );
+      await refused(changed([`ego.history.3.${field}`, value]), {}, code, path);
       const agent = new RegExp(`^observation\\.agents\\[1\\]\\.history\\[20\\]\\.${field}: `);
-      await refused(
-        changed((o) => (o.agents[1].history[20][field] = value)),
-        {},
-        code,
-        agent,
-      );
+      await refused(changed([`agents.1.history.20.${field}`, value]), {}, code, agent);
     }
-    const size = changed((o) => (o.agents[0].width = value));
+    const size = changed(['agents.0.width', value]);
     await refused(size, {}, code, /^observation\.agents\[0\]\.width: /);
     if (value != null) {
-      const center = changed((o) => (o.ego.centerOffset = value));
+      const center = changed(['ego.centerOffset', value]);
       await refused(center, {}, code, /^observation\.ego\.centerOffset: /);
     }
   });
 
-  test.each<[string, (o: any) => void, string, RegExp]>([
-    ['no state', (o) => (o.ego.history = []), 'ERR_SHAPE', /^observation\.ego\.history: .*one/],
-    ['no history', (o) => (o.agents[0].history = 5), 'ERR_ARGUMENT', /agents\[0\]\.history: /],
-    ['a state that is null', (o) => (o.ego.history[0] = null), 'ERR_ARGUMENT', /history\[0\]: /],
-    ['a hole', (o) => delete o.ego.history[2], 'ERR_ARGUMENT', /ego\.history\[2\]: /],
-    ['times that go back', (o) => (o.ego.history[4].t = -9), 'ERR_ARGUMENT', /history\[4\]\.t: /],
-    ['a time twice', (o) => (o.ego.history[4].t = -1.7), 'ERR_ARGUMENT', /history\[4\]\.t: /],
-    ['NaN time', (o) => (o.ego.history[4].t = Number.NaN), 'ERR_NOT_FINITE', /history\[4\]\.t: /],
-    ['no present', (o) => o.ego.history.pop(), 'ERR_ARGUMENT', /history\[19\]\.t: .*present/],
-    ['a future', (o) => (o.agents[0].history[20].t = 1), 'ERR_ARGUMENT', /agents\[0\].*present/],
-    ['length 0', (o) => (o.ego.length = 0), 'ERR_RANGE', /^observation\.ego\.length: /],
-    ['negative width', (o) => (o.agents[1].width = -2), 'ERR_RANGE', /agents\[1\]\.width: /],
-  ])('a history with %s', async (_, change, code, message) => {
-    await refused(changed(change), {}, code, message);
+  test.each<[string, Change[], string, RegExp]>([
+    ['no state', [['ego.history', []]], 'ERR_SHAPE', /^observation\.ego\.history: .*one/],
+    ['no history', [['agents.0.history', 5]], 'ERR_ARGUMENT', /agents\[0\]\.history: /],
+    ['a state that is null', [['ego.history.0', null]], 'ERR_ARGUMENT', /history\[0\]: /],
+    ['a hole', [['ego.history.2', kGone]], 'ERR_ARGUMENT', /ego\.history\[2\]: /],
+    ['times that go back', [['ego.history.4.t', -9]], 'ERR_ARGUMENT', /history\[4\]\.t: /],
+    ['a time twice', [['ego.history.4.t', -1.7]], 'ERR_ARGUMENT', /history\[4\]\.t: /],
+    ['NaN time', [['ego.history.4.t', Number.NaN]], 'ERR_NOT_FINITE', /history\[4\]\.t: /],
+    [
+      'no present',
+      [
+        ['ego.history.20', kGone],
+        ['ego.history.length', 20],
+      ],
+      'ERR_ARGUMENT',
+      /history\[19\]\.t: .*present/,
+    ],
+    ['a future', [['agents.0.history.20.t', 1]], 'ERR_ARGUMENT', /agents\[0\].*present/],
+    ['length 0', [['ego.length', 0]], 'ERR_RANGE', /^observation\.ego\.length: /],
+    ['negative width', [['agents.1.width', -2]], 'ERR_RANGE', /agents\[1\]\.width: /],
+  ])('a history with %s', async (_, changes, code, message) => {
+    await refused(changed(...changes), {}, code, message);
   });
 });
 
 describe('the rest of an observation', () => {
-  test.each<[string, (o: any) => void, string, RegExp]>([
-    ['no ego', (o) => delete o.ego, 'ERR_ARGUMENT', /^observation\.ego: /],
-    ['no agents array', (o) => (o.agents = {}), 'ERR_ARGUMENT', /^observation\.agents: /],
-    ['an agent that is null', (o) => (o.agents[0] = null), 'ERR_ARGUMENT', /agents\[0\]: /],
-    ['an unknown command', (o) => (o.command = 'up'), 'ERR_ARGUMENT', /command: .*'left'.*"up"/],
-    ['a command of the prototype', (o) => (o.command = 'toString'), 'ERR_ARGUMENT', /command: /],
-    ['a numeric command', (o) => (o.command = 1), 'ERR_ARGUMENT', /command: /],
-    ['no map', (o) => delete o.map, 'ERR_ARGUMENT', /^observation\.map: /],
-    ['a map without lanes', (o) => (o.map = {}), 'ERR_ARGUMENT', /^observation\.map\.lanes: /],
-    ['no route array', (o) => (o.route = 10), 'ERR_ARGUMENT', /^observation\.route: /],
-    ['an unknown route lane', (o) => (o.route = [10, 99]), 'ERR_ARGUMENT', /route\[1\]: .*99/],
-    ['an id of another type', (o) => (o.route = ['10']), 'ERR_ARGUMENT', /route\[0\]: .*"10"/],
-    ['lights that are no Map', (o) => (o.lights = { 10: 'red' }), 'ERR_ARGUMENT', /lights: .*Map/],
+  test.each<[string, Change[], string, RegExp]>([
+    ['no ego', [['ego', kGone]], 'ERR_ARGUMENT', /^observation\.ego: /],
+    ['no agents array', [['agents', {}]], 'ERR_ARGUMENT', /^observation\.agents: /],
+    ['an agent that is null', [['agents.0', null]], 'ERR_ARGUMENT', /agents\[0\]: /],
+    ['an unknown command', [['command', 'up']], 'ERR_ARGUMENT', /command: .*'left'.*"up"/],
+    ['a command of the prototype', [['command', 'toString']], 'ERR_ARGUMENT', /command: /],
+    ['a numeric command', [['command', 1]], 'ERR_ARGUMENT', /command: /],
+    ['no map', [['map', kGone]], 'ERR_ARGUMENT', /^observation\.map: /],
+    ['a map without lanes', [['map', {}]], 'ERR_ARGUMENT', /^observation\.map\.lanes: /],
+    ['no route array', [['route', 10]], 'ERR_ARGUMENT', /^observation\.route: /],
+    ['an unknown route lane', [['route', [10, 99]]], 'ERR_ARGUMENT', /route\[1\]: .*99/],
+    ['an id of another type', [['route', ['10']]], 'ERR_ARGUMENT', /route\[0\]: .*"10"/],
+    ['lights that are no Map', [['lights', { 10: 'red' }]], 'ERR_ARGUMENT', /lights: .*Map/],
     [
       'a light at an unknown lane',
-      (o) => o.lights.set(7, 'red'),
+      [['lights', new Map([[7, 'red']])]],
       'ERR_ARGUMENT',
       /lights key: .*7/,
     ],
     [
       'an unknown colour',
-      (o) => o.lights.set(10, 'blue'),
+      [['lights', new Map([[10, 'blue']])]],
       'ERR_ARGUMENT',
       /lights\(10\): .*"blue"/,
     ],
-    ['colour none', (o) => o.lights.set(10, 'none'), 'ERR_ARGUMENT', /lights\(10\): /],
-  ])('%s', async (_, change, code, message) => {
-    await refused(changed(change), {}, code, message);
+    ['colour none', [['lights', new Map([[10, 'none']])]], 'ERR_ARGUMENT', /lights\(10\): /],
+  ])('%s', async (_, changes, code, message) => {
+    await refused(changed(...changes), {}, code, message);
   });
 
   test.each([undefined, null, 5, 'observation', []])('an observation that is %s', async (value) => {
@@ -136,56 +143,41 @@ describe('the rest of an observation', () => {
 });
 
 describe('maps', () => {
-  /** An observation with a map that has one thing changed. */
-  const withMap = (change: (map: any) => void) =>
-    changed((o) => {
-      o.map = roadMap();
-      change(o.map);
-    });
-
-  test.each<[string, (map: any) => void, string, RegExp]>([
-    ['a lane that is null', (m) => (m.lanes[1] = null), 'ERR_ARGUMENT', /map\.lanes\[1\]: /],
-    ['a lane without id', (m) => delete m.lanes[0].id, 'ERR_ARGUMENT', /lanes\[0\]\.id: /],
-    ['the same id twice', (m) => (m.lanes[1].id = 10), 'ERR_ARGUMENT', /lanes\[1\]\.id: .*10/],
-    ['one point', (m) => (m.lanes[0].center.length = 1), 'ERR_SHAPE', /lanes\[0\]\.center: /],
-    [
-      'a NaN point',
-      (m) => (m.lanes[0].center[3] = [0, Number.NaN]),
-      'ERR_NOT_FINITE',
-      /\[3\]\[1\]/,
-    ],
-    ['a far point', (m) => (m.lanes[0].center[3] = [1e12, 0]), 'ERR_RANGE', /center\[3\]\[0\]/],
-    ['a short point', (m) => (m.lanes[0].left[3] = [1]), 'ERR_ARGUMENT', /left\[3\]: /],
-    ['uneven borders', (m) => m.lanes[0].left.pop(), 'ERR_SHAPE', /lanes\[0\]\.right: /],
-    ['no borders array', (m) => delete m.lanes[0].left, 'ERR_ARGUMENT', /lanes\[0\]\.left: /],
-    ['no successors', (m) => delete m.lanes[0].successors, 'ERR_ARGUMENT', /\.successors: /],
-    [
-      'a speed limit of NaN',
-      (m) => (m.lanes[0].speedLimit = Number.NaN),
-      'ERR_NOT_FINITE',
-      /speedL/,
-    ],
-    ['a negative speed limit', (m) => (m.lanes[0].speedLimit = -3), 'ERR_RANGE', /speedLimit: /],
+  test.each<[string, Change[], string, RegExp]>([
+    ['a lane that is null', [['map.lanes.1', null]], 'ERR_ARGUMENT', /map\.lanes\[1\]: /],
+    ['a lane without id', [['map.lanes.0.id', kGone]], 'ERR_ARGUMENT', /lanes\[0\]\.id: /],
+    ['the same id twice', [['map.lanes.1.id', 10]], 'ERR_ARGUMENT', /lanes\[1\]\.id: .*10/],
+    ['one point', [['map.lanes.0.center.length', 1]], 'ERR_SHAPE', /lanes\[0\]\.center: /],
+    ['a NaN point', [['map.lanes.0.center.3', [0, Number.NaN]]], 'ERR_NOT_FINITE', /\[3\]\[1\]/],
+    ['a far point', [['map.lanes.0.center.3', [1e12, 0]]], 'ERR_RANGE', /center\[3\]\[0\]/],
+    ['a short point', [['map.lanes.0.left.3', [1]]], 'ERR_ARGUMENT', /left\[3\]: /],
+    ['uneven borders', [['map.lanes.0.left.length', 100]], 'ERR_SHAPE', /lanes\[0\]\.right: /],
+    ['no borders array', [['map.lanes.0.left', kGone]], 'ERR_ARGUMENT', /lanes\[0\]\.left: /],
+    ['no successors', [['map.lanes.0.successors', kGone]], 'ERR_ARGUMENT', /\.successors: /],
+    ['a speed limit of NaN', [['map.lanes.0.speedLimit', Number.NaN]], 'ERR_NOT_FINITE', /speedL/],
+    ['a negative speed limit', [['map.lanes.0.speedLimit', -3]], 'ERR_RANGE', /speedLimit: /],
     [
       'a centre line of no length',
-      (m) =>
-        (m.lanes[0].center = [
-          [1, 1],
-          [1, 1],
-        ]) && (m.lanes[0].left = m.lanes[0].right = []),
+      [
+        [
+          'map.lanes.0.center',
+          [
+            [1, 1],
+            [1, 1],
+          ],
+        ],
+        ['map.lanes.0.left', []],
+        ['map.lanes.0.right', []],
+      ],
       'ERR_SCENARIO',
       /length/,
     ],
-  ])('%s', async (_, change, code, message) => {
-    await refused(withMap(change), {}, code, message);
+  ])('%s', async (_, changes, code, message) => {
+    await refused(changed(...changes), {}, code, message);
   });
 
   test('a crop of a map: links to lanes that are not in it are left out', async () => {
-    const seen = changed((o) => {
-      o.map = roadMap();
-      o.map.lanes[0].successors = [77, 'far'];
-      o.map.lanes[0].leftNeighbor = 78;
-    });
+    const seen = changed(['map.lanes.0.successors', [77, 'far']], ['map.lanes.0.leftNeighbor', 78]);
     expect((await planner.plan(seen)).stepsRun).toBe(1);
   });
 });

@@ -42,19 +42,19 @@ describe('handles', () => {
       map,
       dataset,
     ];
-    const calls: Record<string, (handle: any) => unknown> = {
+    const calls: Record<string, (handle: never) => unknown> = {
       createEngine: (h) => addon.createEngine(h, kEngine),
       plan: (h) => addon.plan(h, [map], i32(), i32(), f64(), i32(), f64()),
       planMaps: (h) =>
-        addon.plan(engine, [h === map ? model : h], i32(), i32(), f64(), i32(), f64()),
+        addon.plan(engine, [h === map ? never(model) : h], i32(), i32(), f64(), i32(), f64()),
       planSync: (h) =>
         addon.planSync(h, [map], i32(), i32(), f64(), i32(), f64(), new ArrayBuffer(8)),
       abortPlan: (h) => addon.abortPlan(h, 1),
       engineMemory: (h) => addon.engineMemory(h),
       closeEngine: (h) => addon.closeEngine(h),
-      addRecording: (h) => addon.addRecording(dataset, h === map ? model : h, recording()),
-      datasetSize: (h) => addon.datasetSize(h === dataset ? map : h),
-      measureSlotScale: (h) => addon.measureSlotScale(h === dataset ? map : h),
+      addRecording: (h) => addon.addRecording(dataset, h === map ? never(model) : h, recording()),
+      datasetSize: (h) => addon.datasetSize(h === dataset ? never(map) : h),
+      measureSlotScale: (h) => addon.measureSlotScale(h === dataset ? never(map) : h),
       trainerRun: (h) => addon.trainerRun(h, 1),
       trainerStop: (h) => addon.trainerStop(h),
       trainerSteps: (h) => addon.trainerSteps(h),
@@ -65,7 +65,7 @@ describe('handles', () => {
     };
     for (const [name, call] of Object.entries(calls)) {
       for (const impostor of impostors) {
-        expect([name, failure(() => call(impostor)).code]).toEqual([name, 'ERR_ARGUMENT']);
+        expect([name, failure(() => call(never(impostor))).code]).toEqual([name, 'ERR_ARGUMENT']);
       }
     }
     await addon.closeEngine(engine);
@@ -251,6 +251,11 @@ test('cpuInfo names the instruction sets of this machine, best last', () => {
   expect(isas.at(-1)).toBe(best);
   expect(hardwareThreads).toBeGreaterThan(0);
 });
+
+/** Any value where a type forbids it. */
+function never(value: unknown): never {
+  return value as never;
+}
 
 function i32(): Int32Array {
   return new Int32Array(8);
