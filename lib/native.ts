@@ -8,8 +8,9 @@ import { arch, platform, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WamFlowError, type WamFlowErrorCode } from './errors.js';
-import type { Addon } from './native-types.js';
+import type { Addon } from './native-addon.js';
 
+export type { Addon, ProgressListener } from './native-addon.js';
 export * from './native-types.js';
 
 let loaded: Addon | undefined;
