@@ -241,7 +241,10 @@ describe('refusing to load', () => {
         codes.set(outcome, (codes.get(outcome) ?? 0) + 1);
       }
     }
-    expect([...codes.keys()].sort()).toEqual(['ERR_CHECKPOINT_CORRUPT', 'ERR_CONFIG', 'loaded']);
+    expect(codes.get('ERR_CHECKPOINT_CORRUPT')).toBeGreaterThan(250);
+    expect(codes.get('ERR_CONFIG')).toBeGreaterThan(10);
+    const known = ['ERR_CHECKPOINT_CORRUPT', 'ERR_CONFIG', 'loaded'];
+    expect([...codes.keys()].filter((code) => !known.includes(code))).toEqual([]);
   });
 });
 

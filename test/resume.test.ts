@@ -122,10 +122,11 @@ describe('a run that is resumed', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('a run in a child process', () => {
-  let main: string;
+  let main: Awaited<ReturnType<typeof bundle>>;
   beforeAll(async () => {
     main = await bundle('lib/cli/main.ts');
   });
+  afterAll(() => main.remove());
   const args = (output: string) => {
     const { hidden_size, num_hidden_layers, num_attention_heads, ...rest } = kSmallRun.model;
     const recipe = folder.path('recipe.json');
@@ -144,7 +145,9 @@ describe.skipIf(process.platform === 'win32')('a run in a child process', () => 
     argv: string[],
     onLine?: (event: TrainEvent, child: ChildProcess) => void,
   ): Promise<{ code: number | null; signal: string | null; lines: TrainEvent[] }> {
-    const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main.path, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const lines: TrainEvent[] = [];
     let rest = '';
     child.stdout!.on('data', (text) => {

@@ -1,14 +1,15 @@
 // Child processes need JavaScript; this makes it from the sources, so that a test never runs a stale build.
 
-import { basename, join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsdown';
 import { inlineBrowser } from '../../scripts/inline-browser.mjs';
 
 const kRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Bundles a source file, relative to the repository, into `node_modules/.cache`; returns the path of the result. */
-export async function bundle(source: string): Promise<string> {
+/** Bundles a source file, relative to the repository, into `node_modules/.cache`. Call `remove` at the end. */
+export async function bundle(source: string): Promise<{ path: string; remove: () => void }> {
   const name = basename(source, '.ts');
   // Inside the package: the addon is found by the package.json above the file.
   const outDir = join(kRoot, 'node_modules/.cache/wam-flow-test', `${process.pid}`, name);
@@ -26,5 +27,8 @@ export async function bundle(source: string): Promise<string> {
     plugins: [inlineBrowser()],
     logLevel: 'silent',
   });
-  return join(outDir, `${name}.mjs`);
+  return {
+    path: join(outDir, `${name}.mjs`),
+    remove: () => rmSync(dirname(outDir), { recursive: true, force: true }),
+  };
 }
