@@ -69,10 +69,11 @@ int main(int argc, char** argv) {
   const wam::FlushDenormals flush;
   const char* filter = argc > 1 ? argv[1] : "";
   const auto start = std::chrono::steady_clock::now();
-  int tests = 0, skipped = 0;
+  int tests = 0, failing = 0, skipped = 0;
   for (const Entry& entry : entries()) {
     if (std::strstr(entry.name, filter) == nullptr) continue;
     running = entry.name, shown = 0, ++tests;
+    const long failed_before = failed;
     try {
       entry.body();
     } catch (const Skipped& skip) {
@@ -81,6 +82,7 @@ int main(int argc, char** argv) {
     } catch (const std::exception& error) {
       report(false, "", 0, std::string("unexpected exception: ") + error.what());
     }
+    failing += failed > failed_before;
     if (shown > kShownFailures) std::printf("%s: %ld more failures\n", entry.name, shown - kShownFailures);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -88,7 +90,9 @@ int main(int argc, char** argv) {
     std::printf("no test is named like '%s'\n", filter);
     return 1;
   }
-  std::printf("%d tests, %d skipped, %.1f s\n", tests, skipped, seconds);
-  std::printf("%ld passed, %ld failed\n", passed, failed);
+  std::printf("%ld of %ld checks hold, %.1f s\n", passed, passed + failed, seconds);
+  std::printf("%d passed, %d failed", tests - failing - skipped, failing);
+  if (skipped > 0) std::printf(", %d skipped", skipped);
+  std::printf("\n");
   return failed == 0 ? 0 : 1;
 }
