@@ -64,6 +64,15 @@ export interface NativeLane {
   stopLine: boolean;
 }
 
+/** Inverse temperature of the metric path over time; both forms' constants are always there. */
+export interface NativePathSchedule {
+  kind: 'published' | 'kernel_width';
+  a: number;
+  c: number;
+  initialWidth: number;
+  finalWidth: number;
+}
+
 /** The C++ ModelConfig with its field names in camel case; every field must be there. */
 export interface NativeModelConfig {
   hidden: number;
@@ -94,13 +103,9 @@ export interface NativeModelConfig {
   path: 'metric' | 'mixture';
   metric: 'coordinate' | 'table';
   metricPower: number;
-  schedule: {
-    kind: 'published' | 'kernel_width';
-    a: number;
-    c: number;
-    initialWidth: number;
-    finalWidth: number;
-  };
+  schedule: NativePathSchedule;
+  /** Of the refinement steps of a plan; absent: `schedule`. */
+  samplingSchedule?: NativePathSchedule;
   /** Scheduler of the mixture path; absent: `cond_ot`, kappa(t) = t. */
   mixture?: {
     kind: 'cond_ot' | 'polynomial' | 'cosine' | 'vp' | 'linear_vp';

@@ -149,6 +149,14 @@ describe('config.json', () => {
       { ...kLeast, path: { kind: 'metric', schedule: { kind: 'kernel_width', final_width: 2 } } },
       'path.schedule.final_width',
     ],
+    [
+      'a kernel of plans that grows',
+      {
+        ...kLeast,
+        path: { kind: 'metric', sampling_schedule: { kind: 'kernel_width', final_width: 2 } },
+      },
+      'path.sampling_schedule.final_width',
+    ],
     ['null', null, 'config.json: '],
     ['a list', [], 'config.json: '],
     [

@@ -56,6 +56,7 @@ const path = z.discriminatedUnion('kind', [
     metric: z.enum(['coordinate', 'table']).default('coordinate'),
     power: z.number().min(0.1).max(8).default(1),
     schedule: schedule.prefault({ kind: 'kernel_width' }),
+    sampling_schedule: schedule.optional(),
     mask_at_zero: z.boolean().default(true),
   }),
   z.strictObject({
@@ -140,12 +141,12 @@ export const modelConfigSchema = z
         );
       }
     }
-    if (config.path.kind === 'metric' && config.path.schedule.kind === 'kernel_width') {
-      const { initial_width, final_width } = config.path.schedule;
-      if (final_width >= initial_width) {
+    for (const name of ['schedule', 'sampling_schedule'] as const) {
+      const form = config.path.kind === 'metric' ? config.path[name] : undefined;
+      if (form?.kind === 'kernel_width' && form.final_width >= form.initial_width) {
         refuse(
-          ['path', 'schedule', 'final_width'],
-          `expected less than initial_width ${initial_width}`,
+          ['path', name, 'final_width'],
+          `expected less than initial_width ${form.initial_width}`,
         );
       }
     }

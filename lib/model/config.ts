@@ -52,6 +52,11 @@ export interface MetricPathConfig {
   power: number;
   /** Default kernel width 1 to 0.004. */
   schedule: PathScheduleConfig;
+  /**
+   * Schedule of the refinement steps of a plan; default `schedule`. The network is not told the time, so a plan may
+   * sharpen its tokens faster than training blurred them.
+   */
+  sampling_schedule?: PathScheduleConfig;
   /** Feed a mask token at t = 0 instead of random tokens. Default true. */
   mask_at_zero: boolean;
 }
@@ -136,10 +141,6 @@ export function parseModelConfig(value: unknown, source = 'config'): ModelConfig
 export function toNativeConfig(config: ModelConfig): NativeModelConfig {
   const { tokens, path } = config;
   const metric = path.kind === 'metric' ? path : undefined;
-  const schedule = metric?.schedule;
-  const published = schedule?.kind === 'published' ? schedule : { a: 0.9, c: 3 };
-  const widths =
-    schedule?.kind === 'kernel_width' ? schedule : { initial_width: 1, final_width: 0.004 };
   return {
     hidden: config.hidden_size,
     layers: config.num_hidden_layers,
@@ -167,15 +168,23 @@ export function toNativeConfig(config: ModelConfig): NativeModelConfig {
     path: path.kind,
     metric: metric?.metric ?? 'coordinate',
     metricPower: metric?.power ?? 1,
-    schedule: {
-      kind: schedule?.kind ?? 'kernel_width',
-      a: published.a,
-      c: published.c,
-      initialWidth: widths.initial_width,
-      finalWidth: widths.final_width,
-    },
+    schedule: nativeSchedule(metric?.schedule),
+    samplingSchedule: nativeSchedule(metric?.sampling_schedule ?? metric?.schedule),
     mixture: nativeMixture(path.kind === 'mixture' ? path.scheduler : { kind: 'cond_ot' }),
     maskAtZero: path.mask_at_zero,
+  };
+}
+
+function nativeSchedule(schedule: PathScheduleConfig | undefined): NativeModelConfig['schedule'] {
+  const published = schedule?.kind === 'published' ? schedule : { a: 0.9, c: 3 };
+  const widths =
+    schedule?.kind === 'kernel_width' ? schedule : { initial_width: 1, final_width: 0.004 };
+  return {
+    kind: schedule?.kind ?? 'kernel_width',
+    a: published.a,
+    c: published.c,
+    initialWidth: widths.initial_width,
+    finalWidth: widths.final_width,
   };
 }
 

@@ -52,6 +52,7 @@ void ModelConfig::validate() const {
     check_range("tokens.step", grid_step, 1e-6, 1e6);
   }
   schedule.check();
+  sampling_schedule.check();
   mixture.check();
 }
 

@@ -48,7 +48,8 @@ struct ModelConfig {
   PathKind path = PathKind::metric;
   MetricKind metric = MetricKind::coordinate;
   double metric_power = 1;
-  flow::PathSchedule schedule{flow::PathSchedule::Kind::kernel_width};
+  flow::PathSchedule schedule{flow::PathSchedule::Kind::kernel_width};           // of training
+  flow::PathSchedule sampling_schedule{flow::PathSchedule::Kind::kernel_width};  // of the refinement steps
   flow::MixtureSchedule mixture;
   bool mask_at_zero = true;  // feed a mask token at t = 0 instead of random tokens
 

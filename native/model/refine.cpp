@@ -77,8 +77,8 @@ void Refiner::advance(const PlanOptions& options, int k) {
   step.rows = rows;
   step.metric = metric_;
   step.rule = options.rule;
-  step.beta = static_cast<real>(config_.schedule.beta(options.rule == StepRule::renoise ? next : t));
-  step.step_weight = static_cast<real>(config_.schedule.step_weight(options.rule, t, next - t));
+  step.beta = static_cast<real>(config_.sampling_schedule.beta(options.rule == StepRule::renoise ? next : t));
+  step.step_weight = static_cast<real>(config_.sampling_schedule.step_weight(options.rule, t, next - t));
   step.x_t = state_.data(), step.x_1 = plan_.data();
   step.jump = jump_.data(), step.draw = draw_.data();
   step.x_next = state_.data();
