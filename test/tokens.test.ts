@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CompandedTokenizer } from '../lib/tokens/companded-tokenizer.js';
 import { formatDecimal } from '../lib/tokens/decimal.js';
 import { NumericTokenizer } from '../lib/tokens/numeric-tokenizer.js';
 import { assemblePrompt } from '../lib/tokens/prompt.js';
@@ -88,12 +89,10 @@ describe('NumericTokenizer', () => {
   });
 
   it('decodes every token to the double of its text and encodes it back', () => {
-    for (let id = tokenizer.firstId; id < tokenizer.firstId + tokenizer.size; id += 1) {
-      const text = tokenizer.text(id);
-      expect(tokenizer.decode(id)).toBe(Number(text));
-      expect(tokenizer.encode(Number(text))).toBe(id);
-      expect(tokenizer.idOf(text)).toBe(id);
-    }
+    const ids = Array.from({ length: tokenizer.size }, (_, i) => tokenizer.firstId + i);
+    expect(ids.filter((id) => tokenizer.decode(id) !== Number(tokenizer.text(id)))).toEqual([]);
+    expect(ids.filter((id) => tokenizer.encode(tokenizer.decode(id)) !== id)).toEqual([]);
+    expect(ids.filter((id) => tokenizer.idOf(tokenizer.text(id)) !== id)).toEqual([]);
   });
 
   it('encodes to the token of the rounded text', () => {
@@ -163,8 +162,11 @@ describe('the x1,y1,... text form', () => {
   });
 
   it('never throws on malformed text, and says what is wrong', () => {
+    const likely = fc.constantFrom(...'0123456789.,- +e', END_OF_SENTENCE);
+    const any = fc.nat({ max: 0xffff }).map((unit) => String.fromCharCode(unit));
+    const texts = fc.array(fc.oneof(likely, any)).map((parts) => parts.join(''));
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(texts, (text) => {
         const parsed = parseNumberList(text, tokenizer, 4);
         expect(parsed.ok).toBe(parsed.problems.length === 0);
       }),
@@ -209,5 +211,69 @@ describe('assemblePrompt', () => {
 
   it('leaves out an empty system text', () => {
     expect(assemblePrompt({ turns: [{ role: 'User', text: 'hi' }] })).toBe('User: hi');
+  });
+});
+
+describe('CompandedTokenizer', () => {
+  const scales = [0.8, 25, 1.4];
+  const tokenizer = new CompandedTokenizer({ scales });
+  const gridValue = (token: number, slot: number) =>
+    (scales[slot]! * Math.sinh((-1 + token / 200) * Math.asinh(5))) / 5;
+
+  it('holds the companded values, and 0 exactly', () => {
+    const tokens = [0, 200, 400, 37, 123, 399];
+    const values = tokenizer.decode(tokens);
+    tokens.forEach((token, i) => {
+      expect(values[i]).toBeCloseTo(gridValue(token, i % 3), 12);
+    });
+    expect(values[1]).toBe(0);
+    expect(tokenizer.coordinates()[400]).toBe(1);
+    expect(tokenizer.coordinate(100)).toBe(-0.5);
+  });
+
+  it('encodes to the nearest value of the slot', () => {
+    const value = fc.double({ min: -1, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(value, { minLength: 3, maxLength: 3 }), (units) => {
+        const values = units.map((u, slot) => u * scales[slot]!);
+        const { tokens, clipped } = tokenizer.encode(values);
+        expect(clipped).toBe(0);
+        tokens.forEach((token, slot) => {
+          const error = Math.abs(gridValue(token, slot) - values[slot]!);
+          for (const other of [token - 1, token + 1]) {
+            if (other < 0 || other > 400) continue;
+            expect(error).toBeLessThanOrEqual(
+              Math.abs(gridValue(other, slot) - values[slot]!) + 1e-12,
+            );
+          }
+        });
+        expect([...tokenizer.encode(tokenizer.decode(tokens)).tokens]).toEqual([...tokens]);
+      }),
+    );
+  });
+
+  it('reports values beyond their slot, or clamps them', () => {
+    const values = [0.9, 0, 0, 0, -1e6, 2];
+    expect(code(() => tokenizer.encode(values))).toBe('ERR_RANGE');
+    const { tokens, clipped } = tokenizer.encode(values, { clamp: true });
+    expect(clipped).toBe(3);
+    expect([...tokens]).toEqual([400, 200, 200, 200, 0, 400]);
+  });
+
+  it('refuses impossible grids, rows and tokens', () => {
+    for (const bad of [
+      { size: 400 },
+      { size: 1 },
+      { compand: -1 },
+      { scales: [] },
+      { scales: [0] },
+    ]) {
+      expect(code(() => new CompandedTokenizer({ scales, ...bad }))).toBe('ERR_CONFIG');
+    }
+    expect(code(() => tokenizer.encode([1, 2]))).toBe('ERR_SHAPE');
+    expect(code(() => tokenizer.encode([Number.NaN, 0, 0]))).toBe('ERR_NOT_FINITE');
+    expect(code(() => tokenizer.decode([0, 401, 0]))).toBe('ERR_RANGE');
+    expect(code(() => tokenizer.decode([0, 0.5, 0]))).toBe('ERR_RANGE');
+    expect([...tokenizer.decode([])]).toEqual([]);
   });
 });

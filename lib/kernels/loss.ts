@@ -18,7 +18,7 @@ export interface CrossEntropyInput extends KernelOptions {
   vocab: number;
   /** [rows] token ids, or {@link IGNORED_TARGET}. */
   target: Int32Array;
-  /** Standard deviation, in tokens, of a Gaussian that spreads the target. Default 0: the target alone. */
+  /** Deviation, in tokens, of a Gaussian that spreads the target, cut at four deviations. Default 0: the target alone. */
   smear?: number;
   /** Factor of each row's loss; default 1/(number of rows that count), so that the losses add up to the mean. */
   weight?: number | Float32Array;
