@@ -106,7 +106,7 @@ export function miniRecipe(): Recipe {
         metric: 'coordinate',
         power: 1,
         schedule: { kind: 'kernel_width', initial_width: 1, final_width: 0.004 },
-        sampling_schedule: { kind: 'kernel_width', initial_width: 1, final_width: 0.001 },
+        sampling_schedule: { kind: 'kernel_width', initial_width: 1, final_width: 0.00025 },
         mask_at_zero: true,
       },
     },
