@@ -12,23 +12,40 @@ constexpr int kQueryRows = 8;
 #else
 constexpr int kQueryRows = 4;
 #endif
-// Dimensions that are summed before their sum joins the total: keeps the error of wide tables at a few ulp.
-constexpr int kSumDims = 64;
+// Sums of squares are taken over 16 dimensions, these over 256, and these in turn: an error of a few ulp for any width.
+// Distances near 4 are squared again, so that ulps count against an absolute limit.
+constexpr int kSumDims = 16, kGroupDims = 256;
+
+/// 1 / max(|x|, 1e-12), close to double's precision: lanes are summed in float, their sums in double.
+inline double vector_inverse_norm(int dim, const real* x) {
+  double square = 0;
+  for (int begin = 0; begin < dim; begin += 4 * kLanes) {
+    const int end = smaller(dim, begin + 4 * kLanes);
+    Vec squares = zero();
+    for (int p = begin; p < end; p += kLanes) {
+      const Vec v = load_partial(x + p, smaller(kLanes, end - p));
+      squares = fma(v, v, squares);
+    }
+    real lane[kLanes];
+    store(lane, squares);
+    double part[4] = {};
+    for (int l = 0; l < kLanes; ++l) part[l % 4] += static_cast<double>(lane[l]);
+    square += (part[0] + part[1]) + (part[2] + part[3]);
+  }
+  // The square of a norm above 1e19 does not fit float.
+  if (!(square < 1e37)) return inverse_norm(dim, x, nullptr);
+  return 1 / larger(scalar_sqrt(square), 1e-12);
+}
 
 inline void normalise_row(int dim, const real* x, real* z) {
-  Vec squares = zero();
-  for (int p = 0; p < dim; p += kLanes) {
-    const Vec v = load_partial(x + p, smaller(kLanes, dim - p));
-    squares = fma(v, v, squares);
-  }
-  const real square = sum(squares);
-  // Only the square of a norm above 1e19 does not fit float; double has room for it.
-  const double inverse = square < static_cast<real>(1e37) ? 1 / larger(scalar_sqrt(static_cast<double>(square)), 1e-12)
-                                                          : inverse_norm(dim, x, nullptr);
-  const Vec factor = splat(static_cast<real>(inverse));
+  const double inverse = vector_inverse_norm(dim, x);
+  // The factor in two parts: rounded to one, all elements would share its error.
+  const auto high = static_cast<real>(inverse);
+  const Vec factor = splat(high), rest = splat(static_cast<real>(inverse - static_cast<double>(high)));
   for (int p = 0; p < dim; p += kLanes) {
     const int lanes = smaller(kLanes, dim - p);
-    store_partial(z + p, factor * load_partial(x + p, lanes), lanes);
+    const Vec v = load_partial(x + p, lanes);
+    store_partial(z + p, fma(v, factor, v * rest), lanes);
   }
 }
 
@@ -56,21 +73,27 @@ inline void fill_tile(int tokens, int dim, const real* table, bool normalise, re
 template <int kRows>
 inline void tile_distances(const real* transposed, int dim, const real* query, int64_t ldq, Vec* out) {
   for (int r = 0; r < kRows; ++r) out[r] = zero();
-  for (int begin = 0; begin < dim; begin += kSumDims) {
-    const int end = smaller(dim, begin + kSumDims);
-    Vec part[kRows];
+  for (int group = 0; group < dim; group += kGroupDims) {
+    const int group_end = smaller(dim, group + kGroupDims);
+    Vec group_sum[kRows];
+    for (int r = 0; r < kRows; ++r) group_sum[r] = zero();
+    for (int begin = group; begin < group_end; begin += kSumDims) {
+      const int end = smaller(group_end, begin + kSumDims);
+      Vec part[kRows];
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) part[r] = zero();
-    for (int p = begin; p < end; ++p) {
-      const Vec token = load(transposed + p * kLanes);
+      for (int r = 0; r < kRows; ++r) part[r] = zero();
+      for (int p = begin; p < end; ++p) {
+        const Vec token = load(transposed + p * kLanes);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const Vec difference = token - splat(query[r * ldq + p]);
-        part[r] = fma(difference, difference, part[r]);
+        for (int r = 0; r < kRows; ++r) {
+          const Vec difference = token - splat(query[r * ldq + p]);
+          part[r] = fma(difference, difference, part[r]);
+        }
       }
-    }
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) out[r] = out[r] + part[r];
+      for (int r = 0; r < kRows; ++r) group_sum[r] = group_sum[r] + part[r];
+    }
+    for (int r = 0; r < kRows; ++r) out[r] = out[r] + group_sum[r];
   }
 }
 
