@@ -86,6 +86,11 @@ export interface Addon {
     dataset: NativeDataset,
     index: number,
   ): NativeWindow & { poses: Float64Array; valid: boolean[] };
+  /** What training is given of a window, packed as a planner's observation (native/scene/observation.h). For tests. */
+  datasetObservation(
+    dataset: NativeDataset,
+    index: number,
+  ): { meta: Int32Array; values: Float64Array; lanes: Int32Array };
   /** Slot scales [waypoints * 3] for a residual_companded tokenizer. */
   measureSlotScale(dataset: NativeDataset): Float64Array;
 

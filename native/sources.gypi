@@ -54,6 +54,7 @@
       "native/scene/dataset.cpp",
       "native/scene/features.cpp",
       "native/scene/map_match.cpp",
+      "native/scene/pack_observation.cpp",
       "native/scene/polyline.cpp",
       "native/scene/road_map.cpp",
       "native/scene/route.cpp",

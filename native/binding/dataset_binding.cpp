@@ -161,6 +161,27 @@ Napi::Value dataset_window(const Napi::CallbackInfo& info) {
   return result;
 }
 
+/// datasetObservation(dataset, index)
+Napi::Value dataset_observation(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const scene::Dataset& data = dataset_of(info);
+  scene::Observation observation;
+  data.observe(static_cast<int>(integer_value(info[1], "index", 0, data.size() - 1)), observation);
+  const scene::PackedObservation packed = scene::pack_observation(observation);
+  const auto integers = [env](const std::vector<std::int32_t>& from) {
+    auto to = Napi::Int32Array::New(env, from.size());
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i];
+    return to;
+  };
+  auto values = Napi::Float64Array::New(env, packed.values.size());
+  for (std::size_t i = 0; i < packed.values.size(); ++i) values[i] = packed.values[i];
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("meta", integers(packed.meta));
+  result.Set("values", values);
+  result.Set("lanes", integers(packed.lanes));
+  return result;
+}
+
 /// measureSlotScale(dataset)
 Napi::Value measure_slot_scale(const Napi::CallbackInfo& info) {
   const std::vector<double> scale = model::measure_slot_scale(dataset_of(info));
@@ -178,6 +199,7 @@ void register_dataset(Napi::Object exports) {
   define<&cut_windows>(exports, "cutWindows");
   define<&dataset_size>(exports, "datasetSize");
   define<&dataset_window>(exports, "datasetWindow");
+  define<&dataset_observation>(exports, "datasetObservation");
   define<&measure_slot_scale>(exports, "measureSlotScale");
 }
 

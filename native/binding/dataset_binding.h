@@ -3,7 +3,8 @@
 
 namespace wam::binding {
 
-/// createDataset, addRecording, addWindow, cutWindows, datasetSize, datasetWindow, measureSlotScale.
+/// createDataset, addRecording, addWindow, cutWindows, datasetSize, datasetWindow, datasetObservation,
+/// measureSlotScale.
 void register_dataset(Napi::Object exports);
 
 }  // namespace wam::binding

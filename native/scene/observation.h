@@ -40,4 +40,14 @@ struct Observation {
 void unpack_observation(const RoadMap& map, const std::int32_t* meta, std::size_t meta_size, const double* values,
                         std::size_t values_size, const std::int32_t* lanes, std::size_t lanes_size, Observation& out);
 
+/// An observation in the same form.
+struct PackedObservation {
+  std::vector<std::int32_t> meta, lanes;
+  std::vector<double> values;
+};
+
+/// What `unpack_observation` reads back, lights in ascending order of lanes. For tests: what training sees of a window
+/// must be what a planner is given of it.
+PackedObservation pack_observation(const Observation& observation);
+
 }  // namespace wam::scene
