@@ -7,6 +7,14 @@ export {
   type EvaluationRow,
   evaluate,
 } from './eval/evaluate.js';
+export type { PlanMetrics } from './eval/metrics.js';
+export type {
+  EvaluateDecode,
+  EvaluatedPlan,
+  EvaluatedPlanner,
+  EvaluatedPlanOptions,
+} from './eval/planner-runs.js';
+export type { Difference, GroupMeans, MetricMeans } from './eval/summary.js';
 export * as kernels from './kernels.js';
 export {
   type Checkpoint,
@@ -15,6 +23,7 @@ export {
   saveCheckpoint,
 } from './model/checkpoint.js';
 export { type ModelConfig, parseModelConfig } from './model/config.js';
+export { loadTable, type NumericTable } from './model/table-checkpoint.js';
 export type {
   AgentObservation,
   Command,
@@ -68,9 +77,24 @@ export {
   type ParsedNumberList,
   parseNumberList,
 } from './tokens/text-form.js';
-export type { TrainEvent, TrainStage } from './train/events.js';
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  EvalEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  TrainStage,
+} from './train/events.js';
 export type { SftOptions, TokenizerOptions, TrainOptions } from './train/options.js';
+export {
+  type ModelOverrides,
+  miniRecipe,
+  type Recipe,
+  type SftParameters,
+  type TokenizerParameters,
+} from './train/recipe.js';
 export { train } from './train/train.js';
-export { caseFromWindow } from './viewer/build-case.js';
-export type { PlanCase } from './viewer/case.js';
+export { caseFromWindow, posesOf } from './viewer/build-case.js';
+export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';

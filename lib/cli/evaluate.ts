@@ -49,7 +49,11 @@ export function evaluateCommand(): Command {
   )
     .option('--data <path>', 'folder or file of scenarios (default: the examples of the package)')
     .option('--split <name>', 'split, or all (default: val; all for the examples)')
-    .option('--steps <list>', 'refinement steps', integerListOption(1, 4096), [1, 5])
+    .addOption(
+      new Option('--steps <list>', 'refinement steps')
+        .argParser(integerListOption(1, 4096))
+        .default([1, 5], '1,5'),
+    )
     .option(
       '--decode <list>',
       'argmax, median, sample, sample-median (sampled, the last step by median)',
