@@ -48,10 +48,12 @@ Environment::~Environment() = default;
 
 void Environment::clean_up(void* self) {
   auto* environment = static_cast<Environment*>(self);
-  // All are told first, so that the wait is that of the slowest one.
-  for (JobThread* thread : environment->threads_) thread->request_end();
+  // All are told first, so that the wait is that of the slowest one. Their jobs go last, with what only they keep alive.
+  std::vector<std::deque<std::unique_ptr<Job>>> jobs;
+  for (JobThread* thread : environment->threads_) jobs.push_back(thread->request_end());
   for (JobThread* thread : environment->threads_) thread->join();
   environment->threads_.clear();
+  jobs.clear();
   napi_release_threadsafe_function(environment->function_, napi_tsfn_abort);
 }
 

@@ -207,7 +207,7 @@ napi_value JobThread::close(napi_env env, std::shared_ptr<void> owner, std::func
   return promise;
 }
 
-void JobThread::request_end() {
+std::deque<std::unique_ptr<Job>> JobThread::request_end() {
   std::deque<std::unique_ptr<Job>> dropped;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -216,6 +216,7 @@ void JobThread::request_end() {
     dropped.swap(queue_);
   }
   wake_.notify_one();
+  return dropped;
 }
 
 void JobThread::join() {

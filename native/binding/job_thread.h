@@ -77,8 +77,9 @@ class JobThread {
   /// `on_end` was called. Called again it waits for the same end. `owner` keeps this object alive until then.
   napi_value close(napi_env env, std::shared_ptr<void> owner, std::function<void()> on_end);
 
-  /// For the end of the environment: drops what waits, stops what runs, without settling anything.
-  void request_end();
+  /// For the end of the environment: stops what runs and gives back what waits, without settling anything. The jobs must
+  /// outlive `join`: one of them may be all that keeps this object alive.
+  std::deque<std::unique_ptr<Job>> request_end();
   void join();
 
  private:

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const require = createRequire(import.meta.url);
 
-export const { Planner } = await import(new URL('../../../dist/index.js', import.meta.url).href);
+export const { loadCheckpoint, Planner } = await import(
+  new URL('../../../dist/index.js', import.meta.url).href
+);
 
 /** Live native objects of the process. */
 export function counters() {
