@@ -98,10 +98,12 @@
       "native/test/flow_schedule_test.cpp",
       "native/test/flow_test.cpp",
       "native/test/main.cpp",
+      "native/test/model_gradient_test.cpp",
+      "native/test/planner_test.cpp",
+      "native/test/scene_test.cpp",
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
-      "native/test/model_gradient_test.cpp",
-      "native/test/planner_test.cpp"
+      "native/test/trajectory_test.cpp"
     ]
   }
 }

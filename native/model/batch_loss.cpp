@@ -16,8 +16,8 @@ scene::Augmentation draw_augmentation(const RandomStream& stream, std::uint32_t 
   const Philox4 r = stream.at(step, kSceneDraw, sample, RandomUse::train_augment);
   scene::Augmentation a;
   a.mirror = (r.word[0] & 1) != 0;
-  const double normal = std::sqrt(-2 * std::log(1 - unit_uniform(r.word[1]))) *
-                        std::cos(6.283185307179586 * unit_uniform(r.word[2]));
+  const double normal =
+      std::sqrt(-2 * std::log(1 - unit_uniform(r.word[1]))) * std::cos(6.283185307179586 * unit_uniform(r.word[2]));
   a.scale = std::clamp(std::exp(kScaleDeviation * normal), kScaleLeast, kScaleMost);
   a.drop = kDrop, a.position_noise = kPositionNoise, a.velocity_noise = kVelocityNoise;
   a.stream = &stream;

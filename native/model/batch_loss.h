@@ -46,7 +46,7 @@ class BatchLoss {
   scene::Observation observation_;
   RandomStream stream_;
 
-  int windows_;       // a micro-batch
+  int windows_;        // a micro-batch
   int prefix_copies_;  // of a window: `full` ties a prefix to one copy of the actions
   Segments all_, last_;
   std::vector<std::int32_t> input_, target_, slot_, position_;  // action rows

@@ -196,9 +196,8 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     add_branch(layer.down, active, mlp, middle, row(output, from, hidden), static_cast<std::uint32_t>(2 * l + 1));
   }
   const int from = std::clamp(last_begin, begin, end);
-  normalise(weights, network_.final_norm, end - from,
-            row(activations_.back().input, from, hidden), row(final_, from, hidden), row(final_mean_, from, 1),
-            row(final_rstd_, from, 1));
+  normalise(weights, network_.final_norm, end - from, row(activations_.back().input, from, hidden),
+            row(final_, from, hidden), row(final_mean_, from, 1), row(final_rstd_, from, 1));
   return final_;
 }
 
@@ -250,8 +249,8 @@ const real* Decoder::backward(const Weights& weights, int rows, int last_begin, 
 
     dbranch = branch_gradient(static_cast<std::uint32_t>(2 * l));
     real* dmixed = at(dnarrow_, from, mixed_width_);
-    apply_backward(backend_, weights.block, layer.output, count, at(a.mixed, from, mixed_width_), mixed_width_,
-                   dbranch, hidden, dmixed, mixed_width_, grad);
+    apply_backward(backend_, weights.block, layer.output, count, at(a.mixed, from, mixed_width_), mixed_width_, dbranch,
+                   hidden, dmixed, mixed_width_, grad);
 
     backend_.fill(static_cast<std::int64_t>(rows) * qkv_width_, 0, dwide_);
     const Attention attention = attention_of(a, is_last ? last : all);

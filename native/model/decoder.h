@@ -29,8 +29,8 @@ void apply_backward(Backend& backend, const real* block, const Linear& linear, i
 
 /// Activations of one layer that the backward pass or the key/value cache needs.
 struct LayerActivations {
-  real* input = nullptr;   // [rows, hidden]
-  real* norm1 = nullptr;   // [rows, hidden]
+  real* input = nullptr;  // [rows, hidden]
+  real* norm1 = nullptr;  // [rows, hidden]
   real *mean1 = nullptr, *rstd1 = nullptr;
   real* qkv = nullptr;     // [rows, (heads + 2 kv_heads) head_dim]
   real* lse = nullptr;     // [rows, heads]
@@ -83,7 +83,7 @@ class Decoder {
   bool training_ = false;
   std::vector<LayerActivations> activations_;  // one more than layers: the last holds the output
   real *final_ = nullptr, *final_mean_ = nullptr, *final_rstd_ = nullptr;
-  real *branch_ = nullptr;                                       // a residual branch before dropout
+  real* branch_ = nullptr;  // a residual branch before dropout
   real *dx_ = nullptr, *dwide_ = nullptr, *dnarrow_ = nullptr, *dactive_ = nullptr, *dbranch_ = nullptr;
 };
 

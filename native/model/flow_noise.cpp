@@ -4,8 +4,8 @@
 
 namespace wam::model {
 
-void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies,
-                double zero_fraction, double* t) {
+void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, double zero_fraction,
+                double* t) {
   for (int c = 0; c < copies; ++c) {
     const Philox4 r = stream.at(step, static_cast<std::uint32_t>(c), sample, RandomUse::train_time);
     t[c] = (c + static_cast<double>(unit_uniform(r.word[0]))) / copies;

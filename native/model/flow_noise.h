@@ -9,8 +9,8 @@ namespace wam::model {
 
 /// Times of the copies of one window: stratified over [0, 1), one a copy; each is then set to 0 with probability
 /// zero_fraction, since the first call of a plan is at t = 0.
-void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies,
-                double zero_fraction, double* t);
+void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, double zero_fraction,
+                double* t);
 
 /// Rows of network inputs x_t for targets x_1 (a negative target, a masked waypoint, is drawn uniformly): the mask
 /// token `vocab` at t = 0 when the model has one, else p_t(.|x_1) of the configured path.

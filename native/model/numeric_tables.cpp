@@ -37,8 +37,7 @@ void make_numeric_tables(const ModelConfig& config, const Network& network, Back
     const real* features = block + network.token_features;
     apply(backend, weights, network.numeric_input, config.vocab, features, network.feature_dim, out.input,
           config.hidden);
-    apply(backend, weights, network.numeric_head, config.vocab, features, network.feature_dim, out.head,
-          config.hidden);
+    apply(backend, weights, network.numeric_head, config.vocab, features, network.feature_dim, out.head, config.hidden);
   }
   copy(block + network.mask_embedding, config.hidden, out.input + n);
 }

@@ -67,7 +67,8 @@ struct PlanEngine::Impl {
   void write_step(const PlanOptions& o, double speed, double center_offset, PlanOutput& out, int step) {
     const int slots = config.slots();
     for (int s = 0; s < o.samples; ++s) {
-      tokens.decode(refiner.plan() + s * slots, speed, center_offset, &out.samples[static_cast<std::size_t>(s) * slots]);
+      tokens.decode(refiner.plan() + s * slots, speed, center_offset,
+                    &out.samples[static_cast<std::size_t>(s) * slots]);
     }
     float* refinement = &out.refinements[static_cast<std::size_t>(step) * slots];
     reduce_samples(o.reduce, o.samples, config.waypoints, out.samples.data(), refinement);

@@ -19,7 +19,8 @@ void Refiner::start(std::uint64_t seed, int samples) {
   const int slots = config_.slots();
   for (int s = 0; s < samples; ++s) {
     for (int i = 0; i < slots; ++i) {
-      const Philox4 r = stream.at(0, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(s), RandomUse::initial_token);
+      const Philox4 r =
+          stream.at(0, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(s), RandomUse::initial_token);
       // Multiply-shift maps 32 bits to the vocabulary without a float's rounding.
       state_[static_cast<std::size_t>(s * slots + i)] = static_cast<std::int32_t>(
           (static_cast<std::uint64_t>(r.word[0]) * static_cast<std::uint64_t>(config_.vocab)) >> 32);
@@ -33,8 +34,10 @@ void Refiner::decode(const real* logits, const PlanOptions& options, DecodeRule 
     const RandomStream stream(seed_);
     for (int i = 0; i < rows; ++i) {
       draw_[static_cast<std::size_t>(i)] =
-          unit_uniform(stream.at(static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(i % slots),
-                                 static_cast<std::uint32_t>(i / slots), RandomUse::posterior_draw).word[0]);
+          unit_uniform(stream
+                           .at(static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(i % slots),
+                               static_cast<std::uint32_t>(i / slots), RandomUse::posterior_draw)
+                           .word[0]);
     }
   }
   DecodePosterior d;
@@ -63,12 +66,14 @@ void Refiner::advance(const PlanOptions& options, int k) {
   if (config_.path == PathKind::mixture) {
     // renoise: shown with probability kappa at t+h, else a fresh uniform token. The other rules keep x_t or jump to x_1.
     const bool renoise = options.rule == StepRule::renoise;
-    const double jump = renoise ? config_.mixture.kappa(next) : config_.mixture.jump_probability(options.rule, t, next - t);
+    const double jump =
+        renoise ? config_.mixture.kappa(next) : config_.mixture.jump_probability(options.rule, t, next - t);
     for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
       if (jump_[i] < jump) {
         state_[i] = plan_[i];
       } else if (renoise) {
-        state_[i] = std::min(static_cast<std::int32_t>(draw_[i] * static_cast<float>(config_.vocab)), config_.vocab - 1);
+        state_[i] =
+            std::min(static_cast<std::int32_t>(draw_[i] * static_cast<float>(config_.vocab)), config_.vocab - 1);
       }
     }
     return;

@@ -23,8 +23,8 @@ class Refiner {
   /// Moves x_t from t = k/n to (k+1)/n towards x_1.
   void advance(const PlanOptions& options, int k);
 
-  const std::int32_t* state() const { return state_.data(); }    // x_t [samples * slots]
-  const std::int32_t* plan() const { return plan_.data(); }      // x_1 of the last decode
+  const std::int32_t* state() const { return state_.data(); }  // x_t [samples * slots]
+  const std::int32_t* plan() const { return plan_.data(); }    // x_1 of the last decode
   const real* log_probability() const { return log_probability_.data(); }
 
  private:

@@ -75,9 +75,9 @@ struct TokenizerTrainer::Impl {
     stats.step = update;
     stats.order_violations = share_of_violations();
     std::fill(gradient.begin(), gradient.end(), real(0));
-    stats.loss = backend->triplet_margin(train.batch, static_cast<int>(coordinate.size()), dim, table.data(),
-                                         anchor.data(), positive.data(), negative.data(), margin.data(), true,
-                                         gradient.data());
+    stats.loss =
+        backend->triplet_margin(train.batch, static_cast<int>(coordinate.size()), dim, table.data(), anchor.data(),
+                                positive.data(), negative.data(), margin.data(), true, gradient.data());
     // Cosine to 0 over the run: the last steps settle the order of close neighbours.
     const double left = std::max(0.0, 1 - static_cast<double>(update - 1) / static_cast<double>(train.steps));
     const double lr = train.lr * 0.5 * (1 - std::cos(3.141592653589793 * left));

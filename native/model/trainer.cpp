@@ -27,8 +27,10 @@ void check(const TrainConfig& c) {
 
 /// Linear warm-up, then a cosine to 0 at `steps`.
 double learning_rate(const TrainConfig& c, std::int64_t step) {
-  if (step <= c.warmup) return c.lr * static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(c.warmup, 1));
-  const double done = static_cast<double>(step - c.warmup) / static_cast<double>(std::max<std::int64_t>(c.steps - c.warmup, 1));
+  if (step <= c.warmup)
+    return c.lr * static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(c.warmup, 1));
+  const double done =
+      static_cast<double>(step - c.warmup) / static_cast<double>(std::max<std::int64_t>(c.steps - c.warmup, 1));
   return c.lr * 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
 }
 
@@ -60,8 +62,7 @@ struct Trainer::Impl {
     }
     for (int i = 0; i < pool.threads(); ++i) {
       backends.push_back(make_backend());
-      batches.push_back(
-          std::make_unique<BatchLoss>(model, train, network, *data, *backends.back(), metric));
+      batches.push_back(std::make_unique<BatchLoss>(model, train, network, *data, *backends.back(), metric));
     }
   }
 
@@ -106,7 +107,8 @@ struct Trainer::Impl {
     }
     const real scale = static_cast<real>(std::min(1.0, train.clip / (stats.grad_norm + 1e-6)));
     // The average starts as the weights themselves and slows down to `ema`, so early noise does not linger.
-    const double decay = std::min(train.ema, (1.0 + static_cast<double>(update)) / (10.0 + static_cast<double>(update)));
+    const double decay =
+        std::min(train.ema, (1.0 + static_cast<double>(update)) / (10.0 + static_cast<double>(update)));
     const auto& tensors = network.layout.tensors();
     pool.run(static_cast<int>(tensors.size()), [&](int i, int worker) {
       const TensorSpec& t = tensors[static_cast<std::size_t>(i)];

@@ -107,7 +107,8 @@ TEST(gradients_of_the_whole_model_agree_with_central_differences) {
         return (plus - minus) / (2 * step);
       };
       const auto sign = [&](std::int64_t i) {
-        return (stream.at(static_cast<std::uint32_t>(i), 1, 0, RandomUse::initial_weight).word[0] & 1) != 0 ? 1.0 : -1.0;
+        return (stream.at(static_cast<std::uint32_t>(i), 1, 0, RandomUse::initial_weight).word[0] & 1) != 0 ? 1.0
+                                                                                                            : -1.0;
       };
       double expected = 0, size = 0;
       for (std::int64_t i = 0; i < tensor.count; ++i) {
@@ -117,7 +118,8 @@ TEST(gradients_of_the_whole_model_agree_with_central_differences) {
       CHECK_NEAR(difference(sign), expected, 1e-7 * (1e-2 + size));
       for (std::int64_t pick : {std::int64_t{0}, tensor.count / 3, tensor.count - 1}) {
         const auto single = [&](std::int64_t i) { return i == pick ? 1.0 : 0.0; };
-        CHECK_NEAR(difference(single), grad[tensor.offset + pick], 1e-7 * (1e-2 + std::abs(grad[tensor.offset + pick])));
+        CHECK_NEAR(difference(single), grad[tensor.offset + pick],
+                   1e-7 * (1e-2 + std::abs(grad[tensor.offset + pick])));
       }
     }
   }
