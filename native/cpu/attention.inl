@@ -108,8 +108,7 @@ inline void attend(const Attention& a, const AttentionSegment& s, int head, int 
       }
       const real before = softmax_tile(score, visible, count, a.scale, maximum + r, total + r);
       if (t0 > 0 && before != 1)
-        for (int d = 0; d < width; d += kLanes)
-          store(sums + r * width + d, load(sums + r * width + d) * splat(before));
+        for (int d = 0; d < width; d += kLanes) store(sums + r * width + d, load(sums + r * width + d) * splat(before));
     }
     for (int d = 0; d < width; d += kPanel)
       kTiles.row_major[rows](count, scores, kKeyTile, value_rows + ptrdiff_t{t0} * width + d, width, sums + d, width,
@@ -120,8 +119,7 @@ inline void attend(const Attention& a, const AttentionSegment& s, int head, int 
     const Vec scale = splat(total[r] > 0 ? 1 / total[r] : total[r]);
     for (int d = 0; d < dim; d += kLanes)
       store_partial(out + d, seen > 0 ? load(sums + r * width + d) * scale : zero(), smaller(kLanes, dim - d));
-    if (a.lse != nullptr)
-      a.lse[static_cast<ptrdiff_t>(first + r) * a.heads + head] = maximum[r] + scalar_log(total[r]);
+    if (a.lse != nullptr) a.lse[static_cast<ptrdiff_t>(first + r) * a.heads + head] = maximum[r] + scalar_log(total[r]);
   }
 }
 

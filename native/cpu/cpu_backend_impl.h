@@ -65,7 +65,7 @@ class CpuBackend final : public Backend {
                         const std::int32_t* positive, const std::int32_t* negative, const real* margin, bool normalise,
                         real* dtable, double scale) override;
   void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
-                      const real* rate, real* loss, real* dlogits) override;
+                      const double* rate, real* loss, real* dlogits) override;
 
   double sum_squares(std::int64_t n, const real* x) override;
   void adamw(std::int64_t n, real* w, const real* grad, real* m, real* v, real lr, real beta1, real beta2, real eps,
@@ -115,6 +115,7 @@ class CpuBackend final : public Backend {
   T* call_scratch(std::size_t count) {
     return call_scratch_.get<T>(count);
   }
+  void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
 
   ThreadPool* const pool_;

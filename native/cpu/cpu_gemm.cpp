@@ -10,74 +10,82 @@ namespace {
 class CpuPackedWeight final : public PackedWeight {
  public:
   Scratch memory;
-  const real* panels = nullptr;
+  real* panels = nullptr;
 };
 
-std::ptrdiff_t panel_size(int k, int panel) { return static_cast<std::ptrdiff_t>(k) * panel; }
+constexpr std::size_t kLanes = 16;  // of the kernels' vector
+
+std::size_t panel_size(int k, int width) { return static_cast<std::size_t>(k) * static_cast<std::size_t>(width); }
 
 }  // namespace
 
 std::unique_ptr<PackedWeight> CpuBackend::pack(const real* b, int ldb, bool b_transposed, int k, int n) {
-  const int width = kernels_.panel, count = (n + width - 1) / width;
+  const int panels = (n + kernels_.panel - 1) / kernels_.panel;
   auto packed = std::make_unique<CpuPackedWeight>();
-  real* panels = packed->memory.get<real>(static_cast<std::size_t>(panel_size(k, width)) * count);
-  parallel_ranges(count, 1, panel_size(k, width), [&](std::int64_t begin, std::int64_t end, int) {
-    for (int p = static_cast<int>(begin); p < end; ++p) {
-      const real* from = b_transposed ? b + static_cast<std::ptrdiff_t>(p) * width * ldb : b + p * width;
-      kernels_.pack_panel(from, ldb, b_transposed, k, std::min(width, n - p * width), panels + panel_size(k, width) * p);
-    }
-  });
-  packed->panels = panels;
+  packed->panels = packed->memory.get<real>(panel_size(k, kernels_.panel) * static_cast<std::size_t>(panels));
+  pack_panels(b, ldb, b_transposed, k, n, packed->panels);
   return packed;
+}
+
+void CpuBackend::pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels) {
+  const int width = kernels_.panel;
+  const std::size_t size = panel_size(k, width);
+  parallel_ranges((n + width - 1) / width, 1, static_cast<double>(size),
+                  [&](std::int64_t begin, std::int64_t end, int) {
+                    for (std::int64_t p = begin; p < end; ++p) {
+                      const std::int64_t j = p * width;
+                      kernels_.pack_panel(b + (b_transposed ? j * ldb : j), ldb, b_transposed, k,
+                                          static_cast<int>(std::min<std::int64_t>(width, n - j)),
+                                          panels + size * static_cast<std::size_t>(p));
+                    }
+                  });
 }
 
 void CpuBackend::gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  const int width = kernels_.panel, panels = (g.n + width - 1) / width, strips = (g.m + kernels_.strip - 1) / kernels_.strip;
-  GemmTask whole;
-  whole.row_end = g.m, whole.panel_end = panels;
-  if (g.packed != nullptr) {
-    whole.panels = static_cast<const CpuPackedWeight*>(g.packed)->panels;
-  } else {
-    // With two strips or fewer, packing a row-major b costs more than reading it with long strides: only the last,
-    // incomplete panel is packed then.
-    whole.b_direct = !g.b_transposed && strips <= 2;
-    whole.panels_begin = whole.b_direct ? g.n / width : 0;
-    real* memory = call_scratch<real>(static_cast<std::size_t>(panel_size(g.k, width)) * (panels - whole.panels_begin));
-    parallel_ranges(panels - whole.panels_begin, 1, panel_size(g.k, width),
-                    [&](std::int64_t begin, std::int64_t end, int) {
-                      for (int i = static_cast<int>(begin); i < end; ++i) {
-                        const int p = whole.panels_begin + i;
-                        const real* from =
-                            g.b_transposed ? g.b + static_cast<std::ptrdiff_t>(p) * width * g.ldb : g.b + p * width;
-                        kernels_.pack_panel(from, g.ldb, g.b_transposed, g.k, std::min(width, g.n - p * width),
-                                            memory + panel_size(g.k, width) * i);
-                      }
-                    });
-    whole.panels = memory;
-  }
+  const int width = kernels_.panel, panels = (g.n + width - 1) / width;
+  const int height = kernels_.strip, strips = (g.m + height - 1) / height;
 
-  // About four tasks a thread, none below 2^18 multiply-adds (some microseconds): by rows where there are strips enough,
-  // since a row task packs its rows of a once, else by columns as well.
+  // About four tasks a thread, none below 2^18 multiply-adds (some microseconds). By rows where there are strips
+  // enough, else by columns as well; when accumulating (k is long, m and n are short) by columns first, since each task
+  // packs its own part of b block by block.
   constexpr double kTaskWork = 1 << 18;
   const double work = static_cast<double>(g.m) * g.n * std::max(g.k, 1);
   const int wanted = threads() == 1 ? 1 : static_cast<int>(std::min(4.0 * threads(), 1 + work / kTaskWork));
-  const int row_parts = std::min(strips, wanted);
-  const int column_parts = std::min(panels, std::max(1, wanted / row_parts));
-  const auto strip_begin = [&](int part) {
-    return std::min<std::int64_t>(g.m, static_cast<std::int64_t>(strips) * part / row_parts * kernels_.strip);
+  int row_parts = std::min(strips, wanted), column_parts = std::min(panels, std::max(1, wanted / row_parts));
+  if (g.accumulate) {
+    column_parts = std::min(panels, wanted);
+    row_parts = std::min(strips, std::max(1, wanted / column_parts));
+  }
+
+  GemmTask whole;
+  if (g.packed != nullptr) {
+    whole.panels = static_cast<const CpuPackedWeight*>(g.packed)->panels;
+  } else {
+    // With two strips or fewer, packing a row-major b costs more than reading it with long strides.
+    whole.b_direct = !g.b_transposed && strips <= 2;
+    if (!whole.b_direct && !g.accumulate && row_parts > 1) {
+      real* memory = call_scratch<real>(panel_size(g.k, width) * static_cast<std::size_t>(panels));
+      pack_panels(g.b, g.ldb, g.b_transposed, g.k, g.n, memory);
+      whole.panels = memory;
+    }
+  }
+  const std::size_t depth = static_cast<std::size_t>(g.accumulate ? std::min(g.k, kGemmBlock) : g.k);
+  const std::size_t b_size = whole.panels == nullptr ? depth * static_cast<std::size_t>(width) : 0;
+  const auto row = [&](int part) {
+    return std::min(g.m, static_cast<int>(static_cast<std::int64_t>(strips) * part / row_parts) * height);
+  };
+  const auto panel = [&](int part) {
+    return static_cast<int>(static_cast<std::int64_t>(panels) * part / column_parts);
   };
   parallel(row_parts * column_parts, [&](int task, int worker) {
-    const int row = task / column_parts, column = task % column_parts;
+    const int i = task / column_parts, j = task % column_parts;
     GemmTask t = whole;
-    t.row_begin = static_cast<int>(strip_begin(row)), t.row_end = static_cast<int>(strip_begin(row + 1));
-    t.panel_begin = static_cast<int>(static_cast<std::int64_t>(panels) * column / column_parts);
-    t.panel_end = static_cast<int>(static_cast<std::int64_t>(panels) * (column + 1) / column_parts);
-    if (g.a_transposed) {
-      const int task_strips = (t.row_end - t.row_begin + kernels_.strip - 1) / kernels_.strip;
-      const int depth = g.accumulate ? std::min(g.k, kGemmBlock) : g.k;
-      t.a_scratch = worker_scratch<real>(worker, static_cast<std::size_t>(task_strips) * kernels_.strip * depth);
-    }
+    t.row_begin = row(i), t.row_end = row(i + 1), t.panel_begin = panel(j), t.panel_end = panel(j + 1);
+    const std::size_t task_strips = static_cast<std::size_t>((t.row_end - t.row_begin + height - 1) / height);
+    const std::size_t a_size = g.a_transposed ? task_strips * static_cast<std::size_t>(height) * depth + kLanes : 0;
+    t.b_scratch = worker_scratch<real>(worker, b_size + a_size);
+    t.a_scratch = t.b_scratch + b_size;
     kernels_.gemm_task(g, t);
   });
 }

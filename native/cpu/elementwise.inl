@@ -4,19 +4,19 @@ namespace wam::cpu::WAM_ISA {
 
 /// f(i, n) over [0, count): n = 16, at last the rest.
 template <class F>
-inline void for_long_lanes(int64_t count, F f) {
+WAM_INLINE void for_long_lanes(int64_t count, F f) {
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) f(i, kLanes);
   if (i < count) f(i, static_cast<int>(count - i));
 }
 template <class Map>
-inline void map_lanes(int64_t count, const real* x, real* y, Map map) {
+WAM_INLINE void map_lanes(int64_t count, const real* x, real* y, Map map) {
   for_long_lanes(count, [=](int64_t i, int n) {
     n == kLanes ? store(y + i, map(load(x + i))) : store_partial(y + i, map(load_partial(x + i, n)), n);
   });
 }
 template <class Map>
-inline void map_lanes(int64_t count, const real* x, const real* z, real* y, Map map) {
+WAM_INLINE void map_lanes(int64_t count, const real* x, const real* z, real* y, Map map) {
   for_long_lanes(count, [=](int64_t i, int n) {
     n == kLanes ? store(y + i, map(load(x + i), load(z + i)))
                 : store_partial(y + i, map(load_partial(x + i, n), load_partial(z + i, n)), n);
@@ -35,7 +35,7 @@ void activation_backward(Activation kind, int64_t n, const real* x, const real* 
   if (kind == Activation::none) map_lanes(n, x, dy, dx, [](Vec, Vec d) { return d; });
 }
 
-inline Vec sigmoid(Vec x) { return splat(1) / (splat(1) + exp(-x)); }
+WAM_INLINE Vec sigmoid(Vec x) { return splat(1) / (splat(1) + exp(-x)); }
 
 void swiglu(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, real* y) {
   for (ptrdiff_t r = 0; r < rows; ++r)
@@ -67,27 +67,29 @@ void fill(int64_t n, real value, real* y) {
   for_long_lanes(n, [=](int64_t i, int m) { store_lanes(y + i, v, m); });
 }
 
-/// The four words of 16 consecutive Philox counters (element/4 = first ...). Same arithmetic as philox4x32, in loops
-/// over 16 lanes that the compiler turns into vectors.
-inline void philox_lanes(uint64_t first, uint32_t site, uint32_t key0, uint32_t key1, uint32_t (&word)[4][kLanes]) {
-  for (int l = 0; l < kLanes; ++l) {
-    const uint64_t counter = first + static_cast<uint64_t>(l);
-    word[0][l] = static_cast<uint32_t>(counter);
-    word[1][l] = static_cast<uint32_t>(counter >> 32);
-    word[2][l] = site;
-    word[3][l] = static_cast<uint32_t>(RandomUse::train_dropout);
-  }
+/// Factors of elements 4 first .. 4 first + 63: `keep` where the uniform number of the element is at least limit/2^24,
+/// else 0; first is a multiple of 16. The generator is philox4x32, 16 counters side by side: lane 4i + j holds counter first + 4j + i, so that
+/// after transposing words and counters in groups of four lanes, factor[j] holds elements 16j .. 16j + 15 in order.
+WAM_INLINE void dropout_factors(uint64_t first, uint32_t site, uint32_t key0, uint32_t key1, uint32_t limit, real keep,
+                                Vec (&factor)[4]) {
+  static constexpr uint32_t kOffset[kLanes] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  Words w0 = load_words(kOffset) ^ splat_words(static_cast<uint32_t>(first));  // the low four bits of first are 0
+  Words w1 = splat_words(static_cast<uint32_t>(first >> 32)), w2 = splat_words(site);
+  Words w3 = splat_words(static_cast<uint32_t>(RandomUse::train_dropout));
   for (int round = 0; round < 10; ++round) {
-    for (int l = 0; l < kLanes; ++l) {
-      const uint64_t p0 = uint64_t{0xD2511F53u} * word[0][l], p1 = uint64_t{0xCD9E8D57u} * word[2][l];
-      word[0][l] = static_cast<uint32_t>(p1 >> 32) ^ word[1][l] ^ key0;
-      word[2][l] = static_cast<uint32_t>(p0 >> 32) ^ word[3][l] ^ key1;
-      word[1][l] = static_cast<uint32_t>(p1);
-      word[3][l] = static_cast<uint32_t>(p0);
-    }
+    Words low0, low1;
+    const Words high0 = multiply_words(w0, 0xD2511F53u, &low0), high1 = multiply_words(w2, 0xCD9E8D57u, &low1);
+    w0 = high1 ^ w1 ^ splat_words(key0), w1 = low1;
+    w2 = high0 ^ w3 ^ splat_words(key1), w3 = low0;
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }
+  const Vec kept = splat(keep);
+  factor[0] = select(upper24_at_least(w0, limit), kept, zero());
+  factor[1] = select(upper24_at_least(w1, limit), kept, zero());
+  factor[2] = select(upper24_at_least(w2, limit), kept, zero());
+  factor[3] = select(upper24_at_least(w3, limit), kept, zero());
+  transpose_fours(factor);
 }
 
 /// An element is kept when its uniform number (unit_uniform of its word) is at least p, and then scaled by 1/(1-p).
@@ -99,15 +101,10 @@ void dropout(int64_t begin, int64_t n, real p, uint32_t key0, uint32_t key1, uin
   const real keep = 1 / (1 - p);
   constexpr int kBlock = 4 * kLanes;
   for (int64_t i = 0; i < n; i += kBlock) {
-    uint32_t word[4][kLanes];
-    philox_lanes(static_cast<uint64_t>(begin + i) / 4, site, key0, key1, word);
-    real factor[kBlock];
-    for (int l = 0; l < kLanes; ++l)
-      for (int w = 0; w < 4; ++w) factor[4 * l + w] = word[w][l] >> 8 >= limit ? keep : 0;
+    Vec factor[4];
+    dropout_factors(static_cast<uint64_t>(begin + i) / 4, site, key0, key1, limit, keep, factor);
     const int count = n - i < kBlock ? static_cast<int>(n - i) : kBlock;
-    const real* from = x + i;
-    real* to = y + i;
-    for_lanes(count, [&](int j, int m) { store_lanes(to + j, load_lanes(from + j, m) * load(factor + j), m); });
+    for_lanes(count, [&](int j, int m) { store_lanes(y + i + j, load_lanes(x + i + j, m) * factor[j / kLanes], m); });
   }
 }
 

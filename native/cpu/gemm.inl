@@ -20,36 +20,38 @@ struct Accumulators {
   Accumulators<kRows - 1> above;
   Vec c[kPanelVecs];
 
-  void clear() {
+  WAM_INLINE void clear() {
     above.clear();
     for (int v = 0; v < kPanelVecs; ++v) c[v] = zero();
   }
   /// c += a b; a holds one value a row: in a strip they are neighbours, in a row-major matrix lda apart, addressed from
   /// one pointer for each four rows so that x86 can scale the stride.
   template <bool kStripMajor>
-  void step(const real* const (&a)[3], ptrdiff_t lda, const Vec (&b)[kPanelVecs]) {
+  WAM_INLINE void step(const real* const (&a)[3], ptrdiff_t lda, const Vec (&b)[kPanelVecs]) {
     above.template step<kStripMajor>(a, lda, b);
     constexpr int kRow = kRows - 1;
     const Vec x = splat(kStripMajor ? a[0][kRow] : a[kRow / 4][kRow % 4 * lda]);
     for (int v = 0; v < kPanelVecs; ++v) c[v] = fma(x, b[v], c[v]);
   }
-  void write(real* out, ptrdiff_t ldo) const {
-    above.write(out, ldo);
-    for (int v = 0; v < kPanelVecs; ++v) store(out + (kRows - 1) * ldo + v * kLanes, c[v]);
+  /// Both return the row after the last.
+  WAM_INLINE real* write(real* out, ptrdiff_t ldo) const {
+    real* row = above.write(out, ldo);
+    for (int v = 0; v < kPanelVecs; ++v) store(row + v * kLanes, c[v]);
+    return row + ldo;
   }
-  void add_to(real* out, ptrdiff_t ldo) const {
-    above.add_to(out, ldo);
-    real* row = out + (kRows - 1) * ldo;
+  WAM_INLINE real* add_to(real* out, ptrdiff_t ldo) const {
+    real* row = above.add_to(out, ldo);
     for (int v = 0; v < kPanelVecs; ++v) store(row + v * kLanes, load(row + v * kLanes) + c[v]);
+    return row + ldo;
   }
 };
 template <>
 struct Accumulators<0> {
-  void clear() {}
+  WAM_INLINE void clear() {}
   template <bool kStripMajor>
-  void step(const real* const (&)[3], ptrdiff_t, const Vec (&)[kPanelVecs]) {}
-  void write(real*, ptrdiff_t) const {}
-  void add_to(real*, ptrdiff_t) const {}
+  WAM_INLINE void step(const real* const (&)[3], ptrdiff_t, const Vec (&)[kPanelVecs]) {}
+  WAM_INLINE real* write(real* out, ptrdiff_t) const { return out; }
+  WAM_INLINE real* add_to(real* out, ptrdiff_t) const { return out; }
 };
 
 /// out[kRows, kPanel] (=, or += when add) a[kRows, k] b[k, kPanel]. a: element (i,p) at a[i*lda+p], in a strip at
@@ -135,11 +137,10 @@ void pack_panel(const real* b, int ldb, bool transposed, int k, int columns, rea
   }
 }
 
-/// strip[k][kStrip] from `rows` rows of op(a): element (i,p) at a[p*lda+i].
-void pack_transposed_strip(const real* a, int lda, int k, int rows, real* strip) {
-  for (int p = 0; p < k; ++p)
-    store_partial(strip + static_cast<ptrdiff_t>(p) * kStrip, load_partial(a + static_cast<ptrdiff_t>(p) * lda, rows),
-                  rows);
+/// strip[k][kStrip] from `rows` rows of a transposed a: element (i,p) at a[p*lda+i]. Writes up to kLanes values beyond
+/// the strip (masked stores are slow on AVX2), so strips are packed in ascending order.
+void pack_transposed_strip(const real* a, ptrdiff_t lda, int k, int rows, real* strip) {
+  for (ptrdiff_t p = 0; p < k; ++p) store(strip + p * kStrip, load_partial(a + p * lda, rows));
 }
 
 // --- one task ----------------------------------------------------------------------------------------------------
@@ -192,18 +193,23 @@ void gemm_task(const Gemm& g, const GemmTask& t) {
   const int block = g.accumulate ? kGemmBlock : larger(g.k, 1);
   for (int k0 = 0; k0 == 0 || k0 < g.k; k0 += block) {
     const int depth = smaller(block, g.k - k0);
-    if (g.a_transposed) {
-      for (int s = 0; s < strips.count; ++s) {
-        const int i = t.row_begin + strips.begin(s);
-        pack_transposed_strip(g.a + k0 * lda + i, g.lda, depth, strips.begin(s + 1) - strips.begin(s),
-                              t.a_scratch + static_cast<ptrdiff_t>(s) * kStrip * depth);
-      }
+    for (int s = 0; g.a_transposed && s < strips.count; ++s) {
+      const int i = t.row_begin + strips.begin(s);
+      pack_transposed_strip(g.a + k0 * lda + i, lda, depth, strips.begin(s + 1) - strips.begin(s),
+                            t.a_scratch + static_cast<ptrdiff_t>(s) * kStrip * depth);
     }
     for (int panel = t.panel_begin; panel < t.panel_end; ++panel) {
       const int j = panel * kPanel, columns = smaller(kPanel, g.n - j);
       const bool direct = t.b_direct && columns == kPanel;
-      const real* b = direct ? g.b + static_cast<ptrdiff_t>(k0) * g.ldb + j
-                             : t.panels + (static_cast<ptrdiff_t>(panel - t.panels_begin) * g.k + k0) * kPanel;
+      const real* b = t.b_scratch;
+      if (direct) {
+        b = g.b + static_cast<ptrdiff_t>(k0) * g.ldb + j;
+      } else if (t.panels != nullptr) {
+        b = t.panels + (static_cast<ptrdiff_t>(panel) * g.k + k0) * kPanel;
+      } else {
+        const ptrdiff_t row = g.b_transposed ? j : k0, column = g.b_transposed ? k0 : j;
+        pack_panel(g.b + row * g.ldb + column, g.ldb, g.b_transposed, depth, columns, t.b_scratch);
+      }
       const ptrdiff_t ldb = direct ? g.ldb : kPanel;
       for (int s = 0; s < strips.count; ++s) {
         const int rows = strips.begin(s + 1) - strips.begin(s), i = t.row_begin + strips.begin(s);

@@ -14,14 +14,16 @@ namespace wam::cpu {
 /// for all instruction sets.
 constexpr int kGemmBlock = 256;
 
-/// A rectangle of a product: rows [row_begin, row_end) x panels [panel_begin, panel_end) of columns.
+/// A rectangle of a product: rows [row_begin, row_end) x panels [panel_begin, panel_end) of columns. b comes from one of
+/// three places: as it is (b_direct, whole panels of a row-major b only), from panels packed before, or packed by the
+/// task panel by panel into b_scratch.
 struct GemmTask {
   int row_begin = 0, row_end = 0;
   int panel_begin = 0, panel_end = 0;
-  bool b_direct = false;         // read whole panels straight from row-major b
-  const real* panels = nullptr;  // packed panels [.., k, panel], the first being number panels_begin
-  int panels_begin = 0;
-  real* a_scratch = nullptr;  // for a transposed a: gemm_a_scratch values
+  bool b_direct = false;
+  const real* panels = nullptr;  // [panels of g][k][panel]
+  real* b_scratch = nullptr;     // [depth][panel]; depth: g.k, or one block of k when accumulating
+  real* a_scratch = nullptr;     // for a transposed a: strips [strips][depth][strip], and one vector more
 };
 
 /// One unit of attention: the query heads of key/value head `kv_head` in `group`, cut in `parts` by query rows.

@@ -4,13 +4,13 @@ namespace wam::cpu::WAM_ISA {
 
 /// f(i, n): columns [i, i+n) with n = 16, at last the rest.
 template <class F>
-inline void for_lanes(int cols, F f) {
+WAM_INLINE void for_lanes(int cols, F f) {
   int i = 0;
   for (; i + kLanes <= cols; i += kLanes) f(i, kLanes);
   if (i < cols) f(i, cols - i);
 }
-inline Vec load_lanes(const real* p, int n) { return n == kLanes ? load(p) : load_partial(p, n); }
-inline void store_lanes(real* p, Vec x, int n) { n == kLanes ? store(p, x) : store_partial(p, x, n); }
+WAM_INLINE Vec load_lanes(const real* p, int n) { return n == kLanes ? load(p) : load_partial(p, n); }
+WAM_INLINE void store_lanes(real* p, Vec x, int n) { n == kLanes ? store(p, x) : store_partial(p, x, n); }
 
 void layer_norm(int rows, int cols, const real* x, const real* weight, const real* bias, real eps, real* y, real* mean,
                 real* rstd) {
@@ -68,9 +68,8 @@ void rms_norm(int rows, int cols, const real* x, const real* weight, real eps, r
     });
     const real scale = 1 / scalar_sqrt(sum(q) * inverse + eps);
     const Vec vscale = splat(scale);
-    for_lanes(cols, [&](int i, int n) {
-      store_lanes(y + i, load_lanes(x + i, n) * vscale * load_lanes(weight + i, n), n);
-    });
+    for_lanes(cols,
+              [&](int i, int n) { store_lanes(y + i, load_lanes(x + i, n) * vscale * load_lanes(weight + i, n), n); });
     if (rstd != nullptr) rstd[r] = scale;
   }
 }
@@ -115,14 +114,14 @@ inline void add_row_sums(int rows, int begin, int end, real* const (&sums)[kSums
 }
 
 void add_column_sums(int rows, int col_begin, int col_end, const real* dy, int ld, real* dbias) {
-  add_row_sums<1>(rows, col_begin, col_end, {dbias}, [=](int r, int j, int n, Vec (&s)[1]) {
+  add_row_sums<1>(rows, col_begin, col_end, {dbias}, [=](int r, int j, int n, Vec(&s)[1]) {
     s[0] = s[0] + load_lanes(dy + static_cast<ptrdiff_t>(r) * ld + j, n);
   });
 }
 
 void layer_norm_backward_columns(int rows, int cols, int col_begin, int col_end, const real* x, const real* mean,
                                  const real* rstd, const real* dy, real* dweight, real* dbias) {
-  add_row_sums<2>(rows, col_begin, col_end, {dweight, dbias}, [=](int r, int j, int n, Vec (&s)[2]) {
+  add_row_sums<2>(rows, col_begin, col_end, {dweight, dbias}, [=](int r, int j, int n, Vec(&s)[2]) {
     const ptrdiff_t at = static_cast<ptrdiff_t>(r) * cols + j;
     const Vec d = load_lanes(dy + at, n);
     s[0] = fma(d, (load_lanes(x + at, n) - splat(mean[r])) * splat(rstd[r]), s[0]);
@@ -132,7 +131,7 @@ void layer_norm_backward_columns(int rows, int cols, int col_begin, int col_end,
 
 void rms_norm_backward_columns(int rows, int cols, int col_begin, int col_end, const real* x, const real* rstd,
                                const real* dy, real* dweight) {
-  add_row_sums<1>(rows, col_begin, col_end, {dweight}, [=](int r, int j, int n, Vec (&s)[1]) {
+  add_row_sums<1>(rows, col_begin, col_end, {dweight}, [=](int r, int j, int n, Vec(&s)[1]) {
     const ptrdiff_t at = static_cast<ptrdiff_t>(r) * cols + j;
     s[0] = fma(load_lanes(dy + at, n), load_lanes(x + at, n) * splat(rstd[r]), s[0]);
   });

@@ -10,8 +10,9 @@
 // Algebra   + - * / unary-   fma(a,b,c) = a*b+c   fnma(a,b,c) = c-a*b   max(a,b) min(a,b) abs(v) sqrt(v)
 // Masks     lt le gt ge eq   &   first_lanes(n)   select(mask, a, b)   bits(mask): lane i is bit i
 // Reduce    sum(v) max_lane(v) min_lane(v): one tree for all sets, lanes i and i+8, then i+4, i+2, i+1
-// Functions exp log erf (simd_math.h), and their scalar partners scalar_exp ...
-// Shuffles  transpose(Vec r[16])
+// Functions exp log normal_cdf (simd_math.h), and their scalar partners scalar_exp ...
+// Shuffles  transpose(Vec r[16])  transpose_fours(Vec r[4]): the same within each group of four lanes
+// Integers  Words: 16 unsigned 32-bit lanes, what Philox needs
 //
 // fma rounds once on AVX2 and AVX-512 and twice on portable. max/min return the second operand when one is NaN. Masked
 // loads touch no memory beyond n. The translation units are compiled with -ffp-contract=off, so a*b+c rounds twice
@@ -28,28 +29,32 @@
 
 #include "cpu/isa.h"
 
+// gcc leaves exp and its like out of line when they are used often, and a Vec that is not one register then travels
+// through memory.
+#define WAM_INLINE inline __attribute__((always_inline))
+
 namespace wam::cpu::WAM_ISA {
 
 constexpr int kLanes = 16;
 
 template <class T>
-inline T larger(T a, T b) {
+WAM_INLINE T larger(T a, T b) {
   return a > b ? a : b;
 }
 template <class T>
-inline T smaller(T a, T b) {
+WAM_INLINE T smaller(T a, T b) {
   return a < b ? a : b;
 }
 
 // One name for both widths, without <cmath>'s shared inline overloads.
-inline float scalar_exp(float x) { return ::expf(x); }
-inline double scalar_exp(double x) { return ::exp(x); }
-inline float scalar_log(float x) { return ::logf(x); }
-inline double scalar_log(double x) { return ::log(x); }
-inline float scalar_erf(float x) { return ::erff(x); }
-inline double scalar_erf(double x) { return ::erf(x); }
-inline float scalar_sqrt(float x) { return __builtin_sqrtf(x); }
-inline double scalar_sqrt(double x) { return __builtin_sqrt(x); }
+WAM_INLINE float scalar_exp(float x) { return ::expf(x); }
+WAM_INLINE double scalar_exp(double x) { return ::exp(x); }
+WAM_INLINE float scalar_log(float x) { return ::logf(x); }
+WAM_INLINE double scalar_log(double x) { return ::log(x); }
+WAM_INLINE float scalar_erfc(float x) { return ::erfcf(x); }
+WAM_INLINE double scalar_erfc(double x) { return ::erfc(x); }
+WAM_INLINE float scalar_sqrt(float x) { return __builtin_sqrtf(x); }
+WAM_INLINE double scalar_sqrt(double x) { return __builtin_sqrt(x); }
 
 }  // namespace wam::cpu::WAM_ISA
 

@@ -1,5 +1,5 @@
 #pragma once
-// exp, log and erf on Vec. In float they are polynomials written once over the vector operations, so AVX2 and
+// exp, log and the normal distribution on Vec. In float they are polynomials written once over the vector operations, so AVX2 and
 // AVX-512 agree bit for bit; in the double build they call the C library lane by lane. The coefficients are weighted
 // minimax fits made for this file (Lawson iteration on Chebyshev nodes, 40-digit references). Included by simd.h only.
 
@@ -7,20 +7,22 @@ namespace wam::cpu::WAM_ISA {
 
 #if WAM_REAL_BITS == 64
 
-inline Vec exp(Vec x) {
+WAM_INLINE Vec exp(Vec x) {
   return each_lane(x, [](real t) { return scalar_exp(t); });
 }
-inline Vec log(Vec x) {
+WAM_INLINE Vec log(Vec x) {
   return each_lane(x, [](real t) { return scalar_log(t); });
 }
-inline Vec erf(Vec x) {
-  return each_lane(x, [](real t) { return scalar_erf(t); });
+/// P(normal <= x), and exp(-x^2/2).
+WAM_INLINE Vec normal_cdf(Vec x, Vec* bell) {
+  *bell = exp(x * x * splat(-0.5));
+  return each_lane(x, [](real t) { return 0.5 * scalar_erfc(-t * 0.70710678118654752440); });
 }
 
 #else
 
 /// Relative error below 1.2e-7. 0 below -87.33 (where the result would be denormal), inf above 88.722; NaN stays NaN.
-inline Vec exp(Vec x) {
+WAM_INLINE Vec exp(Vec x) {
   const Vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer in the low mantissa bits
   const Vec shifted = fma(x, splat(1.44269504f), shift);
   const Vec n = shifted - shift;
@@ -37,7 +39,7 @@ inline Vec exp(Vec x) {
 }
 
 /// Relative error below 2e-7 (absolute near 1). log(0) = -inf, negative or NaN: NaN. Denormals count as 0.
-inline Vec log(Vec x) {
+WAM_INLINE Vec log(Vec x) {
   Vec m, e;
   split_exponent(x, &m, &e);
   const Vec f = m - splat(1.0f);
@@ -55,25 +57,25 @@ inline Vec log(Vec x) {
   return select(ge(x, zero()), tiny, splat(__builtin_nanf("")));
 }
 
-/// Absolute error below 1.5e-7, relative below 2e-7 under 0.9.
-inline Vec erf(Vec x) {
-  const Vec a = min(splat(4.0f), abs(x)), z = a * a;  // erf(4) = 1 in float; a NaN stays one
-  Vec p = splat(8.538839197e-05f);
-  p = fma(p, z, splat(-8.181927293e-04f));
-  p = fma(p, z, splat(5.204436027e-03f));
-  p = fma(p, z, splat(-2.686075281e-02f));
-  p = fma(p, z, splat(1.128371972e-01f));
-  p = fma(p, z, splat(-3.761263531e-01f));
-  p = fma(p, z, splat(1.128379167e+00f));
-  Vec q = splat(-1.971826223e-04f);  // -log(erfc(a)) on [0.9, 4]
-  q = fma(q, a, splat(3.055615697e-03f));
-  q = fma(q, a, splat(-2.227711705e-02f));
-  q = fma(q, a, splat(1.040374170e-01f));
-  q = fma(q, a, splat(6.370596927e-01f));
-  q = fma(q, a, splat(1.127749596e+00f));
-  q = fma(q, a, splat(1.774872439e-04f));
-  const Vec large = splat(1.0f) - exp(-q);
-  return select(lt(a, splat(0.9f)), x * p, select(lt(x, zero()), -large, large));
+/// P(normal <= x), absolute error below 1.2e-7, and exp(-x^2/2), which it is made of: the upper tail is exp(-u^2/2) R(u),
+/// u = |x|, R a polynomial on [0, 6].
+WAM_INLINE Vec normal_cdf(Vec x, Vec* bell) {
+  *bell = exp(x * x * splat(-0.5f));
+  const Vec u = min(splat(6.0f), abs(x));
+  Vec r = splat(-3.155421459e-07f);
+  r = fma(r, u, splat(7.708761159e-06f));
+  r = fma(r, u, splat(-8.477084570e-05f));
+  r = fma(r, u, splat(5.636520592e-04f));
+  r = fma(r, u, splat(-2.590088497e-03f));
+  r = fma(r, u, splat(9.003844207e-03f));
+  r = fma(r, u, splat(-2.547181373e-02f));
+  r = fma(r, u, splat(6.192392954e-02f));
+  r = fma(r, u, splat(-1.328057853e-01f));
+  r = fma(r, u, splat(2.499725726e-01f));
+  r = fma(r, u, splat(-3.989406022e-01f));
+  r = fma(r, u, splat(4.999999830e-01f));
+  const Vec tail = *bell * r;
+  return select(lt(x, zero()), tail, splat(1.0f) - tail);
 }
 
 #endif

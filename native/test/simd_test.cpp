@@ -36,6 +36,16 @@ std::vector<real> apply(Vec (*f)(Vec), const std::vector<double>& x) {
   return {t, t + x.size()};
 }
 
+Vec cdf(Vec x) {
+  Vec bell;
+  return normal_cdf(x, &bell);
+}
+Vec bell_curve(Vec x) {
+  Vec bell;
+  normal_cdf(x, &bell);
+  return bell;
+}
+
 constexpr double kInf = HUGE_VAL;
 
 }  // namespace
@@ -46,8 +56,13 @@ TEST(vector_functions_are_accurate) {
   CHECK(worst_error(cpu::portable::log, std::log, 1e-30, 0.9, true) < 2e-7);
   CHECK(worst_error(cpu::portable::log, std::log, 0.9, 1.1, true) < 2e-7);
   CHECK(worst_error(cpu::portable::log, std::log, 1.1, 1e30, true) < 2e-7);
-  CHECK(worst_error(cpu::portable::erf, std::erf, -5, 5, false) < 1.5e-7);
-  CHECK(worst_error(cpu::portable::erf, std::erf, -0.9, 0.9, true) < 2e-7);
+}
+
+TEST(vector_normal_distribution_is_accurate) {
+  const auto exact_cdf = [](double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); };
+  const auto exact_bell = [](double x) { return std::exp(-x * x / 2); };
+  CHECK(worst_error(cdf, exact_cdf, -9, 9, false) < 1.2e-7);
+  CHECK(worst_error(bell_curve, exact_bell, -9, 9, false) < 1e-7);
 }
 
 TEST(vector_functions_at_the_ends) {
@@ -64,11 +79,12 @@ TEST(vector_functions_at_the_ends) {
   CHECK_EQ(l[2], kInf);
   CHECK(std::isnan(l[3]));
   CHECK(std::isnan(l[4]));
-  const std::vector<real> s = apply(cpu::portable::erf, {-kInf, kInf, 0, std::nan("")});
-  CHECK_EQ(s[0], -1);
+  const std::vector<real> s = apply(cdf, {-kInf, kInf, -30, 30, std::nan("")});
+  CHECK_EQ(s[0], 0);
   CHECK_EQ(s[1], 1);
-  CHECK_EQ(s[2], 0);
-  CHECK(std::isnan(s[3]));
+  CHECK_NEAR(s[2], 0, 1e-30);
+  CHECK_EQ(s[3], 1);
+  CHECK(std::isnan(s[4]));
 }
 
 TEST(vector_tails_touch_nothing_beyond) {
@@ -86,6 +102,17 @@ TEST(vector_tails_touch_nothing_beyond) {
     }
     CHECK(right);
     CHECK_EQ(bits(cpu::portable::first_lanes(n)), (1u << n) - 1u);
+  }
+}
+
+TEST(vector_transpose_of_fours_stays_within_groups_of_lanes) {
+  Vec r[4];
+  for (int i = 0; i < 4; ++i) r[i] = cpu::portable::iota() + cpu::portable::splat(static_cast<real>(100 * i));
+  transpose_fours(r);
+  for (int i = 0; i < 4; ++i) {
+    real row[kLanes];
+    store(row, r[i]);
+    for (int j = 0; j < kLanes; ++j) CHECK_EQ(row[j], 100 * (j % 4) + j / 4 * 4 + i);
   }
 }
 
