@@ -80,7 +80,7 @@ describe('generalizedKl', () => {
     const logits = randomFloats(4 * vocab, 3, 2);
     const x1 = Int32Array.of(0, 5, 10, 3);
     const xt = Int32Array.of(0, 1, 2, 4);
-    const rate = Float32Array.of(1, 2, 0.5, 8);
+    const rate = Float64Array.of(1, 2, 0.5, 8);
     const row = (x: ArrayLike<number>, i: number) => {
       const p = softmax(Array.from({ length: vocab }, (_, y) => x[i * vocab + y]!));
       const same = Number(x1[i] === xt[i]);

@@ -52,7 +52,7 @@ export interface GeneralizedKlInput extends KernelOptions {
   /** [rows] present tokens. */
   xt: Int32Array;
   /** kappa'/(1-kappa) of each row, or of all rows. */
-  rate: number | Float32Array;
+  rate: number | Float64Array;
 }
 
 /**
@@ -66,7 +66,8 @@ export function generalizedKl(input: GeneralizedKlInput): {
   const { logits, x1, xt } = input;
   const vocab = dimension('vocab', input.vocab);
   const rows = rowsOf('logits', logits, vocab);
-  const rate = perRow('rate', input.rate, rows);
+  const rate =
+    typeof input.rate === 'number' ? new Float64Array(rows).fill(input.rate) : input.rate;
   const loss = new Float32Array(rows);
   const dlogits = new Float32Array(logits.length);
   const args = { rows, vocab, logits, x1, xt, rate, loss, dlogits };

@@ -27,7 +27,8 @@ Napi::Value generalized_kl(const Napi::CallbackInfo& info) {
   const KernelArguments a(info[1], "generalizedKl");
   const int rows = a.dim("rows"), vocab = a.dim("vocab");
   const std::int64_t size = elements(rows, vocab);
-  const real *logits = a.reals("logits", size), *rate = a.reals("rate", rows);
+  const real* logits = a.reals("logits", size);
+  const double* rate = a.array<double>("rate", rows);
   const std::int32_t *x_1 = a.tokens("x1", rows, vocab), *x_t = a.tokens("xt", rows, vocab);
   real *loss = a.reals("loss", rows), *dlogits = a.optional<real>("dlogits", size);
   with_backend(info, [&](Backend& b) { b.generalized_kl(rows, vocab, logits, x_1, x_t, rate, loss, dlogits); });

@@ -207,7 +207,7 @@ class Backend {
   /// Generalised KL of a mixture path, -(rate)[p(x_t) - same + (1-same) log p(x1)] with rate = kappa'/(1-kappa); dlogits
   /// (when not null) = d loss[row] / d logits[row].
   virtual void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
-                              const real* rate, real* loss, real* dlogits) = 0;
+                              const double* rate, real* loss, real* dlogits) = 0;
 
   // --- optimiser -----------------------------------------------------------------------------------------------
   virtual double sum_squares(std::int64_t n, const real* x) = 0;

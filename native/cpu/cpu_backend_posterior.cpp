@@ -60,30 +60,32 @@ void CpuBackend::decode_posterior(const DecodePosterior& d) {
   });
 }
 
+/// In double throughout, each result rounded once: rates grow like 1/(1-t), and with them what rounding would cost.
 void CpuBackend::generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1,
-                                const std::int32_t* x_t, const real* rate, real* loss, real* dlogits) {
-  const std::size_t size = row_scratch_size(vocab);
-  parallel_ranges(rows, 1, 2.0 * vocab, [&](std::int64_t begin, std::int64_t end, int worker) {
-    double* block_sum = worker_scratch<double>(worker, size);
-    real* weight = reinterpret_cast<real*>(block_sum + sum_blocks(vocab));
+                                const std::int32_t* x_t, const double* rate, real* loss, real* dlogits) {
+  constexpr double kCostOfExp = 20;
+  parallel_ranges(rows, 1, kCostOfExp * vocab, [&](std::int64_t begin, std::int64_t end, int worker) {
+    double* weight = worker_scratch<double>(worker, static_cast<std::size_t>(vocab));
     for (std::int64_t row = begin; row < end; ++row) {
       const real* l = logits + row * vocab;
       const int target = x_1[row], present = x_t[row];
-      const real highest = flow_.row_max(vocab, l);
-      const double total = flow_.logit_weights(vocab, l, highest, 1, kLowest, weight, block_sum);
+      const double highest = flow_.row_max(vocab, l);
+      double total = 0;
+      for (int y = 0; y < vocab; ++y) {
+        weight[y] = std::exp(l[y] - highest);
+        total += weight[y];
+      }
       const double here = weight[present] / total;  // p(x_t)
-      const double log_target = static_cast<double>(l[target]) - highest - std::log(total);
       const double moving = present == target ? 0 : 1;
       const double r = rate[row];
-      loss[row] = static_cast<real>(-r * (here - (1 - moving) + moving * log_target));
+      loss[row] = static_cast<real>(-r * (here - (1 - moving) + moving * (l[target] - highest - std::log(total))));
       if (dlogits == nullptr) continue;
+      // r ((here + moving) p - here onehot(x_t) - moving onehot(x_1))
       real* g = dlogits + row * vocab;
-      // r ((here + moving) p - here onehot(x_t) - moving onehot(x_1)), the two special elements rounded once
       const double factor = r * (here + moving) / total;
-      const double of_present = factor * weight[present], of_target = factor * weight[target];
-      flow_.scale(vocab, static_cast<real>(factor), weight, g);
-      g[target] = static_cast<real>(of_target - r * moving);
-      g[present] = static_cast<real>(of_present - r * here);
+      for (int y = 0; y < vocab; ++y) g[y] = static_cast<real>(factor * weight[y]);
+      g[target] = static_cast<real>(factor * weight[target] - r * moving);
+      g[present] = static_cast<real>(factor * weight[present] - r * here);
     }
   });
 }

@@ -177,8 +177,8 @@ TEST(generalised_kl_and_its_gradient_match_finite_differences) {
     const auto logits = random_values(static_cast<std::size_t>(rows * vocab), 71, 2);
     auto x_1 = random_ids(rows, vocab, 72), x_t = random_ids(rows, vocab, 73);
     x_t[3] = x_1[3];
-    std::vector<real> rate;
-    for (int i = 0; i < rows; ++i) rate.push_back(static_cast<real>(0.25f * static_cast<float>(i)));
+    std::vector<double> rate;
+    for (int i = 0; i < rows; ++i) rate.push_back(0.3 * i);
     std::vector<double> expected, gradient;
     for (int i = 0; i < rows; ++i) {
       const auto at = static_cast<std::size_t>(i);
