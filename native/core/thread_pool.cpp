@@ -95,7 +95,9 @@ void ThreadPool::run_erased(int tasks, Task task, void* context) {
   // Sequentially consistent against the increment of asleep_ in work(): either this thread sees the sleeper or the
   // sleeper sees the ticket. The empty critical section waits until it has really gone to sleep.
   if (asleep_.load() != 0) {
-    { const std::lock_guard<std::mutex> lock(mutex_); }
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+    }
     wake_.notify_all();
   }
   drain(0);

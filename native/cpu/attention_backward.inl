@@ -6,11 +6,11 @@ namespace wam::cpu::WAM_ISA {
 constexpr int kQueryTile = 48;  // query rows at a time: the depth of the products that make dk and dv
 
 struct BackwardScratch {
-  real *key_panels, *value_panels;     // K^T, V^T: [keys/kPanel][dim][kPanel]
-  real *key_rows;                      // [keys][width]
-  real *dkey, *dvalue;                 // sums of one segment, [keys][width]
-  real *query, *dout, *dquery;         // [kQueryTile][width]
-  real *probability, *dscore;          // [kQueryTile][kKeyTile]
+  real *key_panels, *value_panels;  // K^T, V^T: [keys/kPanel][dim][kPanel]
+  real* key_rows;                   // [keys][width]
+  real *dkey, *dvalue;              // sums of one segment, [keys][width]
+  real *query, *dout, *dquery;      // [kQueryTile][width]
+  real *probability, *dscore;       // [kQueryTile][kKeyTile]
 
   BackwardScratch(real* p, ptrdiff_t keys, int dim, int width) {
     const auto take = [&p](ptrdiff_t count) {

@@ -109,9 +109,8 @@ void CpuBackend::axpy(std::int64_t n, real alpha, const real* x, real* y) {
 }
 
 void CpuBackend::fill(std::int64_t n, real value, real* y) {
-  parallel_ranges(n, 64, 0.5, [&](std::int64_t begin, std::int64_t end, int) {
-    kernels_.fill(end - begin, value, y + begin);
-  });
+  parallel_ranges(n, 64, 0.5,
+                  [&](std::int64_t begin, std::int64_t end, int) { kernels_.fill(end - begin, value, y + begin); });
 }
 
 void CpuBackend::dropout(std::int64_t n, real p, const RandomStream& stream, std::uint32_t site, const real* x,

@@ -18,9 +18,8 @@ void embedding_backward(int rows, int cols, int col_begin, int col_end, const in
   for (ptrdiff_t r = 0; r < rows; ++r) {
     const real* from = dout + r * ldo + col_begin;
     real* to = dtable + static_cast<ptrdiff_t>(id[r]) * cols + col_begin;
-    for_lanes(col_end - col_begin, [=](int i, int n) {
-      store_lanes(to + i, load_lanes(to + i, n) + load_lanes(from + i, n), n);
-    });
+    for_lanes(col_end - col_begin,
+              [=](int i, int n) { store_lanes(to + i, load_lanes(to + i, n) + load_lanes(from + i, n), n); });
   }
 }
 
@@ -41,9 +40,7 @@ void cross_entropy(int rows, int vocab, const real* logits, int ldl, const int32
     }
     const int low = larger(0, t - radius), high = smaller(vocab - 1, t + radius);
     Vec top = splat(static_cast<real>(-__builtin_inf()));
-    for_lanes(vocab, [&](int i, int n) {
-      top = max(top, n == kLanes ? load(x + i) : load_partial(x + i, n, x[0]));
-    });
+    for_lanes(vocab, [&](int i, int n) { top = max(top, n == kLanes ? load(x + i) : load_partial(x + i, n, x[0])); });
     const real peak = max_lane(top);
     // Relative to the peak, so that nothing cancels: log sum exp(x - peak) - sum q (x - peak).
     double mass = 0, expected = 0;
@@ -64,8 +61,7 @@ void cross_entropy(int rows, int vocab, const real* logits, int ldl, const int32
     if (dx == nullptr) continue;
     const Vec scale = splat(weight[r] / z);
     for_lanes(vocab, [=](int i, int n) { store_lanes(dx + i, load_lanes(dx + i, n) * scale, n); });
-    for (int j = low; j <= high; ++j)
-      dx[j] -= weight[r] * static_cast<real>(window[j < t ? t - j : j - t] / mass);
+    for (int j = low; j <= high; ++j) dx[j] -= weight[r] * static_cast<real>(window[j < t ? t - j : j - t] / mass);
   }
 }
 

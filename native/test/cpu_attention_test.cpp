@@ -16,7 +16,13 @@ Case prefix_case(int groups, int prefix, int copies, int actions, int heads, int
   Case c{"prefix " + std::to_string(groups) + "x(" + std::to_string(prefix) + "+" + std::to_string(copies) + "*" +
              std::to_string(actions) + ") heads " + std::to_string(heads) + "/" + std::to_string(kv_heads) + " dim " +
              std::to_string(dim),
-         heads, kv_heads, dim, 0, 0, {}, {0}};
+         heads,
+         kv_heads,
+         dim,
+         0,
+         0,
+         {},
+         {0}};
   int row = 0;
   for (int g = 0; g < groups; ++g) {
     const int begin = row;
@@ -33,7 +39,13 @@ Case prefix_case(int groups, int prefix, int copies, int actions, int heads, int
 Case causal_case(int groups, int cached, int rows, int heads, int dim) {
   Case c{"causal " + std::to_string(groups) + "x(" + std::to_string(cached) + "+" + std::to_string(rows) + ") heads " +
              std::to_string(heads) + " dim " + std::to_string(dim),
-         heads, heads, dim, groups * rows, groups * (cached + rows), {}, {0}};
+         heads,
+         heads,
+         dim,
+         groups * rows,
+         groups * (cached + rows),
+         {},
+         {0}};
   for (int g = 0; g < groups; ++g) {
     const int key = g * (cached + rows);
     c.segments.push_back({g * rows, rows, key, cached, key + cached, rows, true});
@@ -44,13 +56,19 @@ Case causal_case(int groups, int cached, int rows, int heads, int dim) {
 
 std::vector<Case> cases() {
   std::vector<Case> list = {
-      prefix_case(1, 0, 1, 1, 1, 1, 1),     prefix_case(1, 5, 1, 3, 1, 1, 7),     prefix_case(2, 40, 3, 24, 4, 4, 32),
-      prefix_case(3, 17, 2, 13, 6, 2, 33),  prefix_case(1, 130, 1, 61, 2, 1, 48), prefix_case(1, 300, 1, 24, 2, 2, 16),
-      prefix_case(1, 33, 0, 0, 1, 1, 256),  causal_case(2, 0, 37, 2, 32),         causal_case(1, 70, 90, 3, 20),
-      causal_case(3, 128, 1, 2, 64),        causal_case(1, 0, 200, 1, 8),
+      prefix_case(1, 0, 1, 1, 1, 1, 1),    prefix_case(1, 5, 1, 3, 1, 1, 7),     prefix_case(2, 40, 3, 24, 4, 4, 32),
+      prefix_case(3, 17, 2, 13, 6, 2, 33), prefix_case(1, 130, 1, 61, 2, 1, 48), prefix_case(1, 300, 1, 24, 2, 2, 16),
+      prefix_case(1, 33, 0, 0, 1, 1, 256), causal_case(2, 0, 37, 2, 32),         causal_case(1, 70, 90, 3, 20),
+      causal_case(3, 128, 1, 2, 64),       causal_case(1, 0, 200, 1, 8),
   };
   // A group without segments, and a segment that sees no key at all.
-  list.push_back({"empty group and blind rows", 2, 2, 9, 6, 4, {{0, 3, 0, 4, 0, 0, false}, {3, 3, 0, 0, 0, 0, false}},
+  list.push_back({"empty group and blind rows",
+                  2,
+                  2,
+                  9,
+                  6,
+                  4,
+                  {{0, 3, 0, 4, 0, 0, false}, {3, 3, 0, 0, 0, 0, false}},
                   {0, 1, 1, 2}});
   return list;
 }
@@ -202,7 +220,8 @@ TEST(attention_survives_large_scores) {
 }
 
 TEST(attention_of_a_segment_does_not_depend_on_the_others) {
-  for (const Case& c : {prefix_case(3, 40, 3, 24, 4, 4, 32), prefix_case(2, 150, 2, 31, 4, 2, 20), causal_case(2, 70, 90, 3, 20)}) {
+  for (const Case& c :
+       {prefix_case(3, 40, 3, 24, 4, 4, 32), prefix_case(2, 150, 2, 31, 4, 2, 20), causal_case(2, 70, 90, 3, 20)}) {
     const Context at(c.name);
     const Tensors t(c);
     for (const cpu::Isa isa : supported_isas()) {

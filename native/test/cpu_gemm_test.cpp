@@ -88,7 +88,8 @@ TEST(gemm_matches_float64_in_every_layout) {
       for (const Layout lb : {Layout::row_major, Layout::transposed}) {
         const Problem problem(shape, la, lb);
         const Context at(problem.name());
-        check_everywhere([&](Backend& backend) { return problem.run(backend); }, problem.expected(), tolerance(kSingle));
+        check_everywhere([&](Backend& backend) { return problem.run(backend); }, problem.expected(),
+                         tolerance(kSingle));
       }
     }
   }
@@ -138,7 +139,8 @@ TEST(gemm_fuses_bias_activation_and_residual_in_this_order) {
         problem.gemm.bias = problem.bias.data();
         if (with_residual) problem.gemm.residual = problem.residual.data();
         const Context at(problem.name() + " activation " + std::to_string(static_cast<int>(kind)));
-        check_everywhere([&](Backend& backend) { return problem.run(backend); }, problem.expected(), tolerance(kSingle));
+        check_everywhere([&](Backend& backend) { return problem.run(backend); }, problem.expected(),
+                         tolerance(kSingle));
       }
     }
   }
@@ -221,7 +223,8 @@ TEST(column_sums_are_added_to_the_bias_gradient) {
     const std::vector<real> before = random_values(static_cast<std::size_t>(shape.n), 12);
     std::vector<double> expected = doubles(before);
     for (int i = 0; i < shape.m; ++i)
-      for (int j = 0; j < shape.n; ++j) expected[static_cast<std::size_t>(j)] += dy[static_cast<std::size_t>(i) * ld + j];
+      for (int j = 0; j < shape.n; ++j)
+        expected[static_cast<std::size_t>(j)] += dy[static_cast<std::size_t>(i) * ld + j];
     check_everywhere(
         [&](Backend& backend) {
           std::vector<real> sums = before;

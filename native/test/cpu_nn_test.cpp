@@ -195,7 +195,8 @@ TEST(norm_of_a_row_does_not_depend_on_the_batch) {
     const auto backend = cpu::make_cpu_backend(nullptr, isa);
     std::vector<real> all(in.x.size()), one(401);
     backend->layer_norm(130, 401, in.x.data(), in.weight.data(), in.bias.data(), 1, all.data(), nullptr, nullptr);
-    backend->layer_norm(1, 401, in.x.data() + 77 * 401, in.weight.data(), in.bias.data(), 1, one.data(), nullptr, nullptr);
+    backend->layer_norm(1, 401, in.x.data() + 77 * 401, in.weight.data(), in.bias.data(), 1, one.data(), nullptr,
+                        nullptr);
     CHECK_SAME_BITS(one.data(), all.data() + 77 * 401, 401);
   }
 }
@@ -228,7 +229,8 @@ TEST(swiglu_matches_the_definition_on_halves_of_one_matrix) {
   for (const Rows& s : kRows) {
     const Context at(name(s));
     const int ld = 2 * s.cols + 3;
-    const std::vector<real> x = random_values(static_cast<std::size_t>(s.rows) * ld, 53, 3), dy = random_values(s.size(), 54);
+    const std::vector<real> x = random_values(static_cast<std::size_t>(s.rows) * ld, 53, 3),
+                            dy = random_values(s.size(), 54);
     const std::vector<real> before = random_values(x.size(), 55);
     std::vector<double> expected(s.size()), dx = doubles(before);  // dx keeps what lies between the rows
     for (int i = 0; i < s.rows; ++i) {

@@ -54,7 +54,8 @@ struct LossInputs {
     if (rows > 2) target[1] = -100, target[0] = 0, target[2] = c.vocab - 1;  // both edges, and an ignored row
   }
 };
-const LossCase kLossCases[] = {{1, 1, 0}, {3, 17, 0}, {5, 17, 2}, {40, 401, 2}, {4, 5, 10}, {9, 401, 0.3}, {0, 7, 1}, {300, 401, 1.5}};
+const LossCase kLossCases[] = {{1, 1, 0},  {3, 17, 0},    {5, 17, 2}, {40, 401, 2},
+                               {4, 5, 10}, {9, 401, 0.3}, {0, 7, 1},  {300, 401, 1.5}};
 
 }  // namespace
 
@@ -62,8 +63,8 @@ TEST(cross_entropy_matches_the_definition) {
   for (const LossCase& c : kLossCases) {
     const Context at(std::to_string(c.rows) + "x" + std::to_string(c.vocab) + " smear " + std::to_string(c.smear));
     const LossInputs in(c);
-    const LossReference r = loss_reference(c.rows, c.vocab, doubles(in.logits), in.ld, in.target,
-                                           static_cast<real>(c.smear), in.weight);
+    const LossReference r =
+        loss_reference(c.rows, c.vocab, doubles(in.logits), in.ld, in.target, static_cast<real>(c.smear), in.weight);
     std::vector<double> expected = r.loss;
     append(expected, r.dlogits);
     const auto run = [&](Backend& backend) {
@@ -106,7 +107,8 @@ TEST(cross_entropy_may_write_the_gradient_over_the_logits) {
     std::vector<real> logits = in.logits, loss(40), packed;
     backend.cross_entropy(40, 401, logits.data(), in.ld, in.target.data(), 2, in.weight.data(), loss.data(),
                           logits.data(), in.ld);
-    for (int i = 0; i < 40; ++i) packed.insert(packed.end(), logits.begin() + i * in.ld, logits.begin() + i * in.ld + 401);
+    for (int i = 0; i < 40; ++i)
+      packed.insert(packed.end(), logits.begin() + i * in.ld, logits.begin() + i * in.ld + 401);
     return packed;
   };
   check_everywhere(run, r.dlogits, tolerance(2e-6));

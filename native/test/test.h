@@ -82,23 +82,22 @@ void check_same_bytes(const void* actual, const void* expected, std::size_t n, s
   static void name()
 
 #define CHECK(condition) ::wam::test::report(static_cast<bool>(condition), __FILE__, __LINE__, #condition)
-#define CHECK_EQ(actual, expected) \
-  ::wam::test::check_equal((actual), (expected), #actual, __FILE__, __LINE__)
-#define CHECK_NEAR(actual, expected, tolerance)                                                               \
-  ::wam::test::check_near(static_cast<double>(actual), static_cast<double>(expected), (tolerance), #actual, \
-                          __FILE__, __LINE__)
+#define CHECK_EQ(actual, expected) ::wam::test::check_equal((actual), (expected), #actual, __FILE__, __LINE__)
+#define CHECK_NEAR(actual, expected, tolerance)                                                                       \
+  ::wam::test::check_near(static_cast<double>(actual), static_cast<double>(expected), (tolerance), #actual, __FILE__, \
+                          __LINE__)
 #define CHECK_ALL_NEAR(actual, expected, n, tolerance) \
   ::wam::test::check_all_near((actual), (expected), (n), (tolerance), #actual, __FILE__, __LINE__)
-#define CHECK_SAME_BITS(actual, expected, n)                                                                      \
+#define CHECK_SAME_BITS(actual, expected, n)                                                                  \
   ::wam::test::check_same_bytes((actual), (expected), static_cast<std::size_t>(n), sizeof *(actual), #actual, \
                                 __FILE__, __LINE__)
-#define CHECK_THROWS(expression, Exception)                                                                   \
-  do {                                                                                                        \
-    bool wam_thrown = false;                                                                                  \
-    try {                                                                                                     \
-      expression;                                                                                             \
-    } catch (const Exception&) {                                                                              \
-      wam_thrown = true;                                                                                      \
-    }                                                                                                         \
-    ::wam::test::report(wam_thrown, __FILE__, __LINE__, #expression " throws " #Exception);                   \
+#define CHECK_THROWS(expression, Exception)                                                 \
+  do {                                                                                      \
+    bool wam_thrown = false;                                                                \
+    try {                                                                                   \
+      expression;                                                                           \
+    } catch (const Exception&) {                                                            \
+      wam_thrown = true;                                                                    \
+    }                                                                                       \
+    ::wam::test::report(wam_thrown, __FILE__, __LINE__, #expression " throws " #Exception); \
   } while (false)
