@@ -7,7 +7,7 @@ const home = dirname(fileURLToPath(import.meta.resolve('wam-flow/package.json'))
 const { windows } = await readScenarios(join(home, 'examples'));
 const planner = await Planner.load('mini', { threads: 1 });
 for (const window of windows) {
-  const plan = await planner.plan(observationFromWindow(window), { seed: 7 });
+  const plan = await planner.plan(observationFromWindow(window), { steps: 5, seed: 7 });
   console.log(window.id, Array.from(plan.trajectory, (value) => value.toFixed(4)).join(' '));
 }
 if (windows.length === 0) throw new Error('no examples in the package');
