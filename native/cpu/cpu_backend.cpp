@@ -49,8 +49,8 @@ const char* isa_name(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Is
 
 std::unique_ptr<Backend> make_cpu_backend(ThreadPool* pool, Isa isa) {
   if (!isa_supported(isa))
-    throw Error("ERR_UNSUPPORTED", std::string("this processor or build cannot run the instruction set ") +
-                                       isa_name(isa) + "; the best one here is " + isa_name(best_isa()));
+    throw Error("ERR_DEVICE_UNAVAILABLE", std::string("this processor or build cannot run the instruction set ") +
+                                              isa_name(isa) + "; the best one here is " + isa_name(best_isa()));
   return std::make_unique<CpuBackend>(pool, isa);
 }
 

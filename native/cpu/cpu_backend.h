@@ -17,7 +17,7 @@ const char* isa_name(Isa isa);
 
 /// The CPU backend. With `pool` null everything runs on the calling thread. The pool must outlive the backend, and the
 /// backend serves one caller at a time. Results do not depend on the number of threads provided that the caller holds a
-/// FlushDenormals like the workers do. Throws ERR_UNSUPPORTED when `isa` cannot run here.
+/// FlushDenormals like the workers do. Throws ERR_DEVICE_UNAVAILABLE when `isa` cannot run here.
 std::unique_ptr<Backend> make_cpu_backend(ThreadPool* pool, Isa isa);
 
 }  // namespace wam::cpu

@@ -1,4 +1,5 @@
 // Norms, rotary embedding and elementwise maps of the CPU backend against their definitions in float64.
+#include "core/error.h"
 #include "test/cpu_support.h"
 
 namespace wam::test {
@@ -81,6 +82,19 @@ double reference_gelu_slope(Activation kind, double x) {
 const std::int64_t kLengths[] = {0, 1, 15, 16, 17, 401, 65000};
 
 }  // namespace
+
+TEST(backend_names_its_instruction_set_and_refuses_one_that_cannot_run) {
+  for (const cpu::Isa isa : {cpu::Isa::portable, cpu::Isa::avx2, cpu::Isa::avx512}) {
+    if (cpu::isa_supported(isa)) {
+      CHECK_EQ(std::string(cpu::make_cpu_backend(nullptr, isa)->name()), std::string("cpu-") + cpu::isa_name(isa));
+      CHECK(isa <= cpu::best_isa());
+    } else {
+      CHECK_THROWS(cpu::make_cpu_backend(nullptr, isa), Error);
+    }
+  }
+  CHECK(cpu::isa_supported(cpu::Isa::portable));
+  CHECK(cpu::isa_supported(cpu::best_isa()));
+}
 
 TEST(layer_norm_matches_the_definition) {
   for (const Rows& s : kRows) {
