@@ -104,8 +104,8 @@ export interface NativeModelConfig {
   metric: 'coordinate' | 'table';
   metricPower: number;
   schedule: NativePathSchedule;
-  /** Of the refinement steps of a plan; absent: `schedule`. */
-  samplingSchedule?: NativePathSchedule;
+  /** Of the refinement steps of a plan. */
+  samplingSchedule: NativePathSchedule;
   /** Scheduler of the mixture path; absent: `cond_ot`, kappa(t) = t. */
   mixture?: {
     kind: 'cond_ot' | 'polynomial' | 'cosine' | 'vp' | 'linear_vp';

@@ -76,9 +76,7 @@ model::ModelConfig read_model_config(Napi::Value value) {
       fields.choice<MetricKind>("metric", {{"coordinate", MetricKind::coordinate}, {"table", MetricKind::table}});
   config.metric_power = fields.number("metricPower");
   config.schedule = read_schedule(fields.object("schedule"), config.metric_power);
-  config.sampling_schedule = fields.get("samplingSchedule").IsUndefined()
-                                 ? config.schedule
-                                 : read_schedule(fields.object("samplingSchedule"), config.metric_power);
+  config.sampling_schedule = read_schedule(fields.object("samplingSchedule"), config.metric_power);
   if (!fields.get("mixture").IsUndefined()) config.mixture = read_mixture(fields.object("mixture"));
   config.mask_at_zero = fields.boolean("maskAtZero");
   config.validate();
