@@ -1,5 +1,6 @@
 #include "binding/plan_packing.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -51,7 +52,8 @@ std::size_t result_stride(int steps, int samples, int slots) {
 /// Copies what is there and leaves the rest of the field's `room` items as it is.
 template <class T>
 std::byte* put(std::byte* out, const std::vector<T>& items, std::size_t room) {
-  std::memcpy(out, items.data(), sizeof(T) * std::min(items.size(), room));
+  const std::size_t count = std::min(items.size(), room);
+  if (count > 0) std::memcpy(out, items.data(), sizeof(T) * count);
   return out + sizeof(T) * room;
 }
 

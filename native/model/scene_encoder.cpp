@@ -1,7 +1,6 @@
 #include "model/scene_encoder.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/error.h"
 
@@ -44,8 +43,8 @@ void SceneEncoder::clear() {
 
 void SceneEncoder::push(Type& type, const std::vector<real>& rows, int count, int& next_row) {
   if (type.count + count > type.capacity) throw Error("ERR_INTERNAL", "scene encoder: more tokens than reserved");
-  std::memcpy(type.features + static_cast<std::int64_t>(type.count) * type.width, rows.data(),
-              static_cast<std::size_t>(count) * type.width * sizeof(real));
+  std::copy_n(rows.data(), static_cast<std::int64_t>(count) * type.width,
+              type.features + static_cast<std::int64_t>(type.count) * type.width);
   for (int i = 0; i < count; ++i) type.row[type.count++] = next_row++;
 }
 
