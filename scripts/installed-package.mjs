@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
+  rmSync,
   symlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,9 +31,14 @@ export function pack() {
   run(process.execPath, [npm, 'pack', '--pack-destination', dirname(tarball)], { cwd: root });
 }
 
-/** A new folder under the system's temporary one: below the repository, Node would find its node_modules too. */
+/**
+ * A new folder under the system's temporary one (below the repository, Node would find its node_modules too). It goes
+ * when the process ends.
+ */
 export function makeFolder(label) {
-  return mkdtempSync(join(tmpdir(), `wam-flow-${label}-`));
+  const folder = mkdtempSync(join(tmpdir(), `wam-flow-${label}-`));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** An environment in which the PATH has `node` alone: no compiler, no make, no python, no shell. */
