@@ -9,6 +9,11 @@ import { kRequestSize, type PlanLimits, type PlanOptions, writeRequest } from '.
 import { type Plan, readResult, resultBytes } from './plan-result.js';
 import { engineOptions, type PlannerOptions } from './planner-options.js';
 
+/** Observations of one batch at most. */
+const kMaxBatch = 16_384;
+/** Results of one batch at most; the process would end where an array cannot be had. */
+const kMaxResultBytes = 2 ** 30;
+
 /** One step of a plan on its way, see {@link Planner.refine}. */
 export interface Refinement {
   /** Steps run so far, from 1. */
@@ -132,7 +137,7 @@ export class Planner {
   }
 
   /**
-   * Plans for several observations in one call with the same options. Each result equals that of a single plan. A
+   * Plans for up to 16,384 observations in one call with the same options. Each result equals that of a single plan. A
    * deadline counts for the whole batch.
    *
    * @throws as {@link Planner.plan}.
@@ -143,6 +148,10 @@ export class Planner {
   ): Promise<Plan[]> {
     if (!Array.isArray(observations)) {
       throw argumentError('observations', 'an array of observations', observations);
+    }
+    if (observations.length > kMaxBatch) {
+      const expected = `at most ${kMaxBatch} observations`;
+      throw argumentError('observations', expected, observations, 'ERR_RANGE');
     }
     return this.#submit(observations, options, 'observations');
   }
@@ -230,6 +239,13 @@ export class Planner {
       }
     }
     const shape = writeRequest(this.#request, options, this.#limits, job, calledAt);
+    const bytes = resultBytes(shape.steps, shape.samples, this.#slots) * observations.length;
+    if (bytes > kMaxResultBytes) {
+      throw new WamFlowError(
+        'ERR_RANGE',
+        `${path}: expected results of at most ${kMaxResultBytes} bytes in one call, these would take ${bytes}`,
+      );
+    }
     return { ...shape, slots: this.#slots };
   }
 

@@ -141,6 +141,22 @@ describe('much and little', () => {
     );
   });
 
+  test('batches that are too long or would give too much', async () => {
+    const bare: Observation = { ...observation(0), map: { id: '', lanes: [], drivableArea: [] } };
+    const one = { ...bare, ego: car(0, 0, 5), route: [], lights: undefined };
+    const error = (message: RegExp) => ({
+      code: 'ERR_RANGE',
+      message: expect.stringMatching(message),
+    });
+    await expect(planner.planBatch(new Array(16_385).fill(one))).rejects.toMatchObject(
+      error(/^observations: .*16384/),
+    );
+    const wide = await Planner.fromCheckpoint(randomCheckpoint(), { maxSamples: 1024 });
+    const much = wide.planBatch(new Array(4_000).fill(one), { samples: 1024 });
+    await expect(much).rejects.toMatchObject(error(/^observations: .*1073741824 bytes/));
+    await wide.close();
+  });
+
   test('nothing but one ego state', async () => {
     const bare: Observation = {
       ego: { length: 4, width: 2, history: [{ t: 0, x: 0, y: 0, heading: 0, vx: 0, vy: 0 }] },
