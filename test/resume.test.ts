@@ -199,11 +199,11 @@ describe.skipIf(process.platform === 'win32')('a run in a child process', () => 
 
   it('ended by a second Ctrl-C stops at once and keeps the last checkpoint', async () => {
     const output = folder.path('twice-interrupted');
-    // Updates that take seconds: the first Ctrl-C cannot have been answered when the second comes.
-    const slow = [...args(output), '--batch', '4096', '--steps', '3'];
+    // An update takes many times the 60 ms: the first Ctrl-C cannot have been answered when the second comes.
+    const slow = [...args(output), '--batch', '4096', '--set', 'train.copies=8', '--steps', '3'];
     const { code, lines } = await cli(slow, (_, child) => {
-      setTimeout(() => child.kill('SIGINT'), 100);
-      setTimeout(() => child.kill('SIGINT'), 200);
+      setTimeout(() => child.kill('SIGINT'), 20);
+      setTimeout(() => child.kill('SIGINT'), 60);
     });
     expect(code).toBe(130);
     expect(lines.map(({ type }) => type)).toEqual(['start']);
