@@ -42,6 +42,11 @@ export class Fields {
     return new Fields(this.#where, value, `${this.#at(name)}[${index}]`);
   }
 
+  /** The object in field `name`. */
+  object(name: string): Fields {
+    return new Fields(this.#where, this.get(name), this.#at(name));
+  }
+
   text(name: string, fallback?: string): string {
     const value = this.get(name);
     if (value === undefined && fallback !== undefined) return fallback;
@@ -91,6 +96,26 @@ export class Fields {
       throw this.fail(name, `an array of ${min} to ${max} items`);
     }
     return value;
+  }
+
+  /** Tuples of `size` numbers of magnitude at most `limits[k]` each; `form` names them, e.g. `[x, y]`. */
+  tuples(
+    name: string,
+    min: number,
+    max: number,
+    form: string,
+    limits: readonly number[],
+  ): number[][] {
+    return this.list(name, min, max).map((tuple, i) => {
+      if (!Array.isArray(tuple) || tuple.length !== limits.length)
+        throw this.fail(`${name}[${i}]`, form, tuple);
+      for (const [k, limit] of limits.entries()) {
+        const v: unknown = tuple[k];
+        if (typeof v !== 'number' || !(v >= -limit && v <= limit))
+          throw this.fail(`${name}[${i}][${k}]`, `a number of magnitude at most ${limit}`, v);
+      }
+      return tuple.slice();
+    });
   }
 
   /** Like `list`, but an absent field is an empty list. */

@@ -1,9 +1,7 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { ioError } from '../files.js';
 import { fileError } from './fields.js';
+import { attempt, readBytes } from './read-bytes.js';
 import { type ScenarioFile, ScenarioRows } from './rows.js';
 import { slowly } from './slowly.js';
 import type { ScenarioData } from './types.js';
@@ -14,7 +12,6 @@ export interface ReadScenariosOptions {
   maxBytes?: number;
 }
 
-const gunzipAsync = promisify(gunzip);
 const kMaxBytes = 2 ** 30;
 const kFolderFiles = ['maps', 'recordings', 'windows'] as const;
 
@@ -35,15 +32,7 @@ export async function readScenarios(
   const names = info.isDirectory() ? await attempt(path, () => readdir(path)) : null;
   const rows = new ScenarioRows();
   for (const file of filesOf(path, names)) {
-    await attempt(file.path, async () =>
-      checkSize(file.path, (await stat(file.path)).size, maxBytes),
-    );
-    const packed = await attempt(file.path, () => readFile(file.path));
-    const bytes = isGzip(packed)
-      ? await gunzipAsync(packed, { maxOutputLength: maxBytes }).catch((e) =>
-          rejectGzip(file.path, e, maxBytes),
-        )
-      : packed;
+    const bytes = await readBytes(file.path, maxBytes);
     await slowly(rows.parse(file, bytes));
   }
   await slowly(rows.join());
@@ -68,29 +57,4 @@ function filesOf(path: string, names: readonly string[] | null): ScenarioFile[] 
   if (bundles.length === 0)
     throw fileError(path, 'expected a folder with scenario files (*.jsonl or *.jsonl.gz)');
   return bundles.map((name) => ({ path: join(path, name), name, kind: null }));
-}
-
-function isGzip(bytes: Uint8Array): boolean {
-  return bytes.length > 1 && bytes[0] === 0x1f && bytes[1] === 0x8b;
-}
-
-function checkSize(path: string, size: number, maxBytes: number): void {
-  if (size > maxBytes)
-    throw fileError(path, `expected at most ${maxBytes} bytes, received ${size}`);
-}
-
-function rejectGzip(path: string, error: unknown, maxBytes: number): never {
-  const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-  const problem = tooLarge
-    ? `expected at most ${maxBytes} bytes, received more once decompressed`
-    : `expected a whole gzip file, received a damaged one (${(error as Error).message})`;
-  throw fileError(path, problem, error);
-}
-
-async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    throw ioError(`cannot read ${path}`, error);
-  }
 }

@@ -1,5 +1,5 @@
-import { TextDecoder } from 'node:util';
 import { fieldError, fileError, type Json } from './fields.js';
+import { parseJson } from './parse-json.js';
 import { parseMap } from './parse-map.js';
 import { parseRecording } from './parse-recording.js';
 import { parseWindow } from './parse-window.js';
@@ -36,7 +36,6 @@ export class ScenarioRows {
 
   /** Splits a file into rows. */
   *parse(file: ScenarioFile, bytes: Uint8Array): Generator<void> {
-    const decoder = new TextDecoder('utf-8', { fatal: true });
     for (let begin = 0, number = 1; begin < bytes.length; ++number) {
       const newline = bytes.indexOf(kNewline, begin);
       const end = newline < 0 ? bytes.length : newline;
@@ -44,7 +43,7 @@ export class ScenarioRows {
       if (end - begin > kMaxRowBytes) {
         throw fileError(where, `expected at most ${kMaxRowBytes} bytes, received ${end - begin}`);
       }
-      const value = parseJson(where, decoder, bytes.subarray(begin, end));
+      const value = parseRow(where, bytes.subarray(begin, end));
       begin = end + 1;
       if (value === undefined) continue;
       this.#rows[file.kind ?? kindOf(where, value)].push({ where, value });
@@ -86,19 +85,9 @@ export class ScenarioRows {
 }
 
 /** Undefined for a blank line. */
-function parseJson(where: string, decoder: TextDecoder, bytes: Uint8Array): Json | undefined {
-  let value: unknown;
-  try {
-    const text = decoder.decode(bytes);
-    if (text.trim() === '') return undefined;
-    value = JSON.parse(text);
-  } catch (error) {
-    throw fileError(
-      where,
-      `expected one JSON object, received text that is none (${(error as Error).message})`,
-      error,
-    );
-  }
+function parseRow(where: string, bytes: Uint8Array): Json | undefined {
+  const value = parseJson(where, bytes);
+  if (value === undefined) return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw fieldError(where, 'row', 'an object', value);
   }

@@ -16,3 +16,14 @@ export async function slowly<T>(
     until = performance.now() + kSliceMs;
   }
 }
+
+/** Runs a generator to its end in slices, and gives what it returns. */
+export async function finishSlowly<R>(steps: Iterator<unknown, R>): Promise<R> {
+  for (let until = performance.now() + kSliceMs; ; ) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (performance.now() < until) continue;
+    await setImmediate();
+    until = performance.now() + kSliceMs;
+  }
+}
