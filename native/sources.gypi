@@ -58,7 +58,22 @@
       "native/scene/polyline.cpp",
       "native/scene/road_map.cpp",
       "native/scene/route.cpp",
-      "native/scene/unpack_observation.cpp"
+      "native/scene/unpack_observation.cpp",
+      "native/sim/centerline.cpp",
+      "native/sim/comfort.cpp",
+      "native/sim/corridor.cpp",
+      "native/sim/geometry.cpp",
+      "native/sim/judge.cpp",
+      "native/sim/occupancy.cpp",
+      "native/sim/pdm_closed.cpp",
+      "native/sim/reactive.cpp",
+      "native/sim/route.cpp",
+      "native/sim/savgol.cpp",
+      "native/sim/scene.cpp",
+      "native/sim/score.cpp",
+      "native/sim/scorer.cpp",
+      "native/sim/simulator.cpp",
+      "native/sim/world_map.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"

@@ -9,9 +9,10 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   cpu: ['core'],
   flow: ['core'],
   scene: ['core'],
+  sim: ['core'],
   model: ['core', 'flow', 'scene'],
-  binding: ['core', 'cpu', 'flow', 'scene', 'model'],
-  test: ['core', 'cpu', 'flow', 'scene', 'model'],
+  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'model'],
+  test: ['core', 'cpu', 'flow', 'scene', 'sim', 'model'],
 };
 
 /** Headers of Node and V8, which only the binding may see. */
@@ -20,7 +21,7 @@ const NODE_HEADER =
 
 /** Which folder of `native/` each list of `sources.gypi` takes its files from. */
 const LIST_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'model'],
+  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'model'],
   wam_avx2_sources: ['cpu'],
   wam_avx512_sources: ['cpu'],
   wam_cuda_sources: ['cuda', 'kernels'],
@@ -42,6 +43,7 @@ const LIB_HEIGHT: Readonly<Record<string, number>> = {
   planner: 2,
   train: 2,
   eval: 2,
+  generate: 2,
   viewer: 2,
   index: 3,
   conformance: 4,

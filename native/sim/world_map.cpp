@@ -1,0 +1,172 @@
+#include "sim/world_map.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
+
+namespace wam::sim {
+namespace {
+
+constexpr double kCell = 2.0;                     // metres, larger where the map is
+constexpr std::size_t kMaxCells = 1 << 18;        // 1 MB of cell starts
+constexpr double kLargest = 1e8;                  // metres
+constexpr double kMargin = 1e-6;                  // of a cell: rounding of its number
+constexpr std::uint8_t kInside = 1, kBorder = 2;  // of a cell in the sweep of one polygon
+
+void check_indices(const std::vector<int>& indices, std::size_t size, const char* what) {
+  for (const int i : indices) {
+    if (i < 0 || static_cast<std::size_t>(i) >= size) {
+      throw Error("ERR_SCENARIO", std::string(what) + ": index " + std::to_string(i) + " of " + std::to_string(size));
+    }
+  }
+}
+
+void check_point(double x, double y, const char* what) {
+  if (!(std::abs(x) <= kLargest && std::abs(y) <= kLargest)) {
+    throw Error("ERR_SCENARIO", std::string(what) + ": expected coordinates within 1e8 m");
+  }
+}
+
+void check_polygon(const Polygon& polygon, const char* what) {
+  if (polygon.ring().size() < 3) throw Error("ERR_SCENARIO", std::string(what) + ": expected at least 3 vertices");
+  for (const Vec2 p : polygon.ring()) check_point(p.x, p.y, what);
+}
+
+}  // namespace
+
+WorldMap::WorldMap(std::vector<Roadblock> blocks, std::vector<MapLane> lanes, std::vector<Polygon> intersections,
+                   std::vector<Polygon> carparks)
+    : blocks_(std::move(blocks)),
+      lanes_(std::move(lanes)),
+      intersections_(std::move(intersections)),
+      carparks_(std::move(carparks)) {
+  for (const Roadblock& block : blocks_) {
+    check_polygon(block.polygon, "roadblock");
+    check_indices(block.lanes, lanes_.size(), "lanes of a roadblock");
+    check_indices(block.incoming, blocks_.size(), "incoming roadblocks");
+    check_indices(block.outgoing, blocks_.size(), "outgoing roadblocks");
+  }
+  for (MapLane& lane : lanes_) {
+    check_polygon(lane.polygon, "lane");
+    if (lane.baseline.size() < 2) throw Error("ERR_SCENARIO", "baseline of a lane: expected at least 2 points");
+    check_indices({lane.block}, blocks_.size(), "roadblock of a lane");
+    check_indices(lane.incoming, lanes_.size(), "incoming lanes");
+    check_indices(lane.outgoing, lanes_.size(), "outgoing lanes");
+    lane.length = 0;
+    for (std::size_t i = 0; i < lane.baseline.size(); ++i) {
+      const Pose& p = lane.baseline[i];
+      check_point(p.x, p.y, "baseline of a lane");
+      if (!std::isfinite(p.heading)) throw Error("ERR_SCENARIO", "baseline of a lane: expected finite headings");
+      if (i > 0) lane.length += distance(Vec2{p.x, p.y}, Vec2{lane.baseline[i - 1].x, lane.baseline[i - 1].y});
+    }
+  }
+  for (const Polygon& polygon : intersections_) check_polygon(polygon, "intersection");
+  for (const Polygon& polygon : carparks_) check_polygon(polygon, "car park");
+
+  const auto add = [this](Layer layer, std::size_t index, const Polygon& polygon) {
+    areas_.push_back({layer, static_cast<int>(index), &polygon});
+  };
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (!blocks_[i].connector) add(Layer::roadblock, i, blocks_[i].polygon);
+  }
+  for (const bool connector : {false, true}) {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (lanes_[i].connector == connector) {
+        add(connector ? Layer::lane_connector : Layer::lane, i, lanes_[i].polygon);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < intersections_.size(); ++i) add(Layer::intersection, i, intersections_[i]);
+  for (std::size_t i = 0; i < carparks_.size(); ++i) add(Layer::carpark, i, carparks_[i]);
+  build_index();
+}
+
+std::size_t WorldMap::cell_of(Vec2 p) const {
+  if (!bounds_.contains(p)) return kNoCell;
+  const auto column = std::min(columns_ - 1, static_cast<std::size_t>((p.x - bounds_.min_x) * scale_));
+  const auto row = std::min(rows_ - 1, static_cast<std::size_t>((p.y - bounds_.min_y) * scale_));
+  return row * columns_ + column;
+}
+
+void WorldMap::build_index() {
+  if (areas_.empty()) return;
+  for (const Area& area : areas_) {
+    bounds_.add({area.polygon->bounds().min_x, area.polygon->bounds().min_y});
+    bounds_.add({area.polygon->bounds().max_x, area.polygon->bounds().max_y});
+  }
+  const double width = bounds_.max_x - bounds_.min_x, height = bounds_.max_y - bounds_.min_y;
+  const auto cells_along = [this](double length) { return static_cast<std::size_t>(length * scale_) + 1; };
+  for (double cell = kCell;; cell *= 2) {
+    scale_ = 1 / cell;
+    columns_ = cells_along(width);
+    rows_ = cells_along(height);
+    if (columns_ <= kMaxCells && rows_ <= kMaxCells && columns_ * rows_ <= kMaxCells) break;
+  }
+
+  const auto column_of = [this](double x) {
+    const double c = (x - bounds_.min_x) * scale_;
+    return std::min(columns_ - 1, static_cast<std::size_t>(std::max(0.0, c)));
+  };
+  const auto row_of = [this](double y) {
+    const double r = (y - bounds_.min_y) * scale_;
+    return std::min(rows_ - 1, static_cast<std::size_t>(std::max(0.0, r)));
+  };
+  std::vector<std::vector<std::uint32_t>> of_cell(columns_ * rows_);
+  std::vector<std::uint8_t> state;
+  const double margin = kMargin / scale_;
+  for (std::size_t a = 0; a < areas_.size(); ++a) {
+    const Polygon& polygon = *areas_[a].polygon;
+    const Bounds& b = polygon.bounds();
+    const std::size_t c0 = column_of(b.min_x - margin), c1 = column_of(b.max_x + margin);
+    const std::size_t r0 = row_of(b.min_y - margin), r1 = row_of(b.max_y + margin), across = c1 - c0 + 1;
+    state.assign(across * (r1 - r0 + 1), 0);
+    for (std::size_t i = 0; i < polygon.ring().size(); ++i) {
+      // The part of the edge within each row of cells, a little longer to either side.
+      Vec2 u = polygon.ring()[i], v = polygon.edge_end(i);
+      if (u.y > v.y) std::swap(u, v);
+      for (std::size_t r = row_of(u.y - margin), last = row_of(v.y + margin); r <= last; ++r) {
+        const double low = bounds_.min_y + static_cast<double>(r) / scale_ - margin;
+        const double high = bounds_.min_y + static_cast<double>(r + 1) / scale_ + margin;
+        double x0 = u.x, x1 = v.x;
+        if (v.y > u.y) {
+          const double slope = (v.x - u.x) / (v.y - u.y);
+          if (u.y < low) x0 = u.x + (low - u.y) * slope;
+          if (v.y > high) x1 = u.x + (high - u.y) * slope;
+        }
+        const std::size_t from = std::max(c0, column_of(std::min(x0, x1) - margin));
+        const std::size_t to = std::min(c1, column_of(std::max(x0, x1) + margin));
+        for (std::size_t c = from; c <= to; ++c) state[(r - r0) * across + (c - c0)] = kBorder;
+      }
+    }
+    for (std::size_t r = r0; r <= r1; ++r) {
+      // Between cells of the border nothing changes: the first of a run tells for all.
+      std::uint8_t run = kBorder;
+      for (std::size_t c = c0; c <= c1; ++c) {
+        std::uint8_t& cell = state[(r - r0) * across + (c - c0)];
+        if (cell != kBorder) {
+          if (run == kBorder) {
+            const Vec2 middle{bounds_.min_x + (static_cast<double>(c) + 0.5) / scale_,
+                              bounds_.min_y + (static_cast<double>(r) + 0.5) / scale_};
+            run = polygon.contains(middle) ? kInside : 0;
+          }
+          cell = run;
+        } else {
+          run = kBorder;
+        }
+        if (cell != 0) {
+          const auto entry = static_cast<std::uint32_t>(a << 1) | (cell == kBorder ? 1u : 0u);
+          of_cell[r * columns_ + c].push_back(entry);
+        }
+      }
+    }
+  }
+  start_.assign(of_cell.size() + 1, 0);
+  for (std::size_t i = 0; i < of_cell.size(); ++i) {
+    start_[i + 1] = start_[i] + static_cast<std::uint32_t>(of_cell[i].size());
+  }
+  entries_.reserve(start_.back());
+  for (const auto& cell : of_cell) entries_.insert(entries_.end(), cell.begin(), cell.end());
+}
+
+}  // namespace wam::sim
