@@ -1,4 +1,5 @@
 import { type Fields, kMaxCoordinate } from '../scenario/fields.js';
+import { cleanRing, withoutRepeats } from './ring.js';
 import type { Ring, SceneArea, SceneLane, SceneMap, SceneRoadblock } from './scene.js';
 import { kMaxAreas, kMaxHeading, kMaxLanes, kMaxPoints, kMaxRoadblocks } from './scene-limits.js';
 
@@ -64,14 +65,9 @@ function* parseAreas(map: Fields, name: string): Generator<void, SceneArea[]> {
   return areas;
 }
 
-/** Vertices without repetitions: neither of the one before nor, at the end, of the first. */
 function parseRing(fields: Fields, name: string): Ring {
-  const ring = withoutRepeats(fields.points(name, 3, kMaxPoints));
-  const [first, last] = [ring[0], ring[ring.length - 1]];
-  if (ring.length > 1 && first[0] === last[0] && first[1] === last[1]) ring.pop();
-  if (!hasThreeDistinct(ring)) {
-    throw fields.fail(name, 'a polygon of at least 3 distinct vertices');
-  }
+  const ring = cleanRing(fields.points(name, 3, kMaxPoints));
+  if (ring === null) throw fields.fail(name, 'a polygon of at least 3 distinct vertices');
   return ring;
 }
 
@@ -81,18 +77,6 @@ function parseBaseline(lane: Fields, name: string): SceneLane['baseline'] {
   const baseline = withoutRepeats(poses as [number, number, number][]);
   if (baseline.length < 2) throw lane.fail(name, 'a line of positive length');
   return baseline;
-}
-
-function withoutRepeats<P extends readonly number[]>(points: readonly P[]): P[] {
-  return points.filter(([x, y], i) => i === 0 || x !== points[i - 1][0] || y !== points[i - 1][1]);
-}
-
-function hasThreeDistinct(ring: Ring): boolean {
-  const [a, b] = ring;
-  // Neighbours differ already, so a third value is one that neither the first nor the second vertex has.
-  return ring.some(
-    ([x, y]) => (x !== a[0] || y !== a[1]) && b !== undefined && (x !== b[0] || y !== b[1]),
-  );
 }
 
 function idList(fields: Fields, name: string, min: number): string[] {
