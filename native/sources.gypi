@@ -100,6 +100,10 @@
       "native/binding/listener_call.cpp",
       "native/binding/model_binding.cpp",
       "native/binding/plan_packing.cpp",
+      "native/binding/sim_binding.cpp",
+      "native/binding/sim_drive.cpp",
+      "native/binding/sim_packing.cpp",
+      "native/binding/sim_scorer.cpp",
       "native/binding/tensors.cpp",
       "native/binding/training.cpp",
       "native/binding/training_binding.cpp"

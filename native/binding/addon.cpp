@@ -10,6 +10,7 @@
 #include "binding/function.h"
 #include "binding/kernels_binding.h"
 #include "binding/model_binding.h"
+#include "binding/sim_binding.h"
 #include "binding/training_binding.h"
 
 namespace wam::binding {
@@ -24,8 +25,8 @@ Napi::Value set_error_factory(const Napi::CallbackInfo& info) {
 
 /// counters()
 Napi::Value counters(const Napi::CallbackInfo& info) {
-  constexpr const char* kNames[] = {"environments", "threads", "engines",  "trainers",
-                                    "models",       "maps",    "datasets", "jobs"};
+  constexpr const char* kNames[] = {"environments", "threads",  "engines", "trainers", "models",
+                                    "maps",         "datasets", "simMaps", "scorers",  "jobs"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Count::kinds));
   Napi::Object result = Napi::Object::New(info.Env());
   for (int i = 0; i < static_cast<int>(Count::kinds); ++i) {
@@ -48,6 +49,8 @@ NAPI_MODULE_INIT() {
     register_engine(functions);
     register_dataset(functions);
     register_training(functions);
+    register_sim(functions);
+    register_drive(functions);
     register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());

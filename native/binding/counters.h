@@ -6,7 +6,7 @@
 
 namespace wam::binding {
 
-enum class Count { environments, threads, engines, trainers, models, maps, datasets, jobs, kinds };
+enum class Count { environments, threads, engines, trainers, models, maps, datasets, sim_maps, scorers, jobs, kinds };
 
 inline std::atomic<int>& counter(Count kind) {
   static std::atomic<int> counters[static_cast<int>(Count::kinds)];
