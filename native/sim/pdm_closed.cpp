@@ -100,28 +100,30 @@ class PathPolicies {
       }
     }
     for (auto& policy : states_) policy[0] = {start, scene.ego.vx};
-    unroll();
+    unroll(1, kStates, 0, kPolicies);
   }
 
   const std::array<Along, kPlannedStates>& states(int policy) const { return states_[policy]; }
 
+  /// Goes on from 4 to 5 s with one policy alone.
+  void extend(int policy) { unroll(kStates, kPlannedStates, policy, policy + 1); }
+
  private:
-  void unroll() {
+  void unroll(int from, int to, int first, int end) {
     // Step 1 copies the empty leaders of step 0: every proposal brakes once as if before a wall.
-    Leader leaders[kPolicies];
-    for (int step = 1; step < kPlannedStates; ++step) {
-      if (step % kForecastStride == 0) find_leaders(step, leaders);
-      for (int policy = 0; policy < kPolicies; ++policy) {
+    for (int step = from; step < to; ++step) {
+      if (step % kForecastStride == 0) find_leaders(step, first, end);
+      for (int policy = first; policy < end; ++policy) {
         auto& states = states_[policy];
-        states[at(step)] = drive(states[at(step - 1)], leaders[policy], kSpeedParts[policy] * limit_);
+        states[at(step)] = drive(states[at(step - 1)], leaders_[policy], kSpeedParts[policy] * limit_);
       }
     }
   }
 
-  void find_leaders(int step, Leader* leaders) {
+  void find_leaders(int step, int first, int end) {
     // One record for all policies, as in the devkit: what a policy does not write stays from the one before.
     Leader record;
-    for (int policy = 0; policy < kPolicies; ++policy) {
+    for (int policy = first; policy < end; ++policy) {
       const Along& s = states_[policy][at(step - 1)];
       const Pose pose = path_.at(s.progress);
       const Quad ego = footprint(pose);
@@ -133,7 +135,8 @@ class PathPolicies {
         if (d < least) least = d, nearest = &obstacle;
       }
       if (nearest == nullptr) {
-        record = {path_.length(), 0, vehicle::kLength / 2};
+        record.progress = path_.length();
+        record.rear = vehicle::kLength / 2;
       } else {
         record.progress = s.progress + least;
         if (nearest->object != nullptr) {
@@ -141,7 +144,7 @@ class PathPolicies {
           record.speed = object.agent ? object.speed * std::cos(object.heading - pose.heading) : 0;
         }
       }
-      leaders[policy] = record;
+      leaders_[policy] = record;
     }
   }
 
@@ -151,6 +154,7 @@ class PathPolicies {
   double limit_;
   std::vector<std::vector<Obstacle>> obstacles_;  // by map
   std::array<Along, kPlannedStates> states_[kPolicies];
+  Leader leaders_[kPolicies];
 };
 
 }  // namespace
@@ -215,7 +219,6 @@ PdmClosedPlan plan_pdm_closed(const Scene& scene, Version version, const Ground&
                               const Occupancy& forecast) {
   PdmClosedPlan plan;
   std::vector<Verdict> verdicts(kProposals);
-  std::vector<std::array<Along, kPlannedStates>> along(kProposals);
   std::vector<Centerline> paths;
   for (const double offset : kOffsets) {
     paths.push_back(offset == 0 ? ground.centerline : Centerline(ground.centerline.offset(offset)));
@@ -223,13 +226,14 @@ PdmClosedPlan plan_pdm_closed(const Scene& scene, Version version, const Ground&
   const ComfortCheck comfort(Version::v1, kStates);
   Judge judge(ground, version);
   State rollout[kStates];
+  std::vector<PathPolicies> policies;
   for (int p = 0; p < kPaths; ++p) {
-    const PathPolicies policies(scene, ground, paths[at(p)], forecast, speed_limit);
+    policies.emplace_back(scene, ground, paths[at(p)], forecast, speed_limit);
     for (int k = 0; k < kPolicies; ++k) {
       const int i = p * kPolicies + k;
-      along[at(i)] = policies.states(k);
+      const auto& along = policies.back().states(k);
       Pose* reference = plan.proposals[i];
-      for (int step = 0; step < kStates; ++step) reference[step] = paths[at(p)].at(along[at(i)][at(step)].progress);
+      for (int step = 0; step < kStates; ++step) reference[step] = paths[at(p)].at(along[at(step)].progress);
       Profiles profiles;
       const std::span<const Pose, kStates> poses(reference, kStates);
       estimate_profiles(poses, profiles);
@@ -246,8 +250,10 @@ PdmClosedPlan plan_pdm_closed(const Scene& scene, Version version, const Ground&
     if (plan.scores[i] > plan.scores[plan.best]) plan.best = i;
   }
   const Centerline& path = paths[at(plan.best / kPolicies)];
+  PathPolicies& best = policies[at(plan.best / kPolicies)];
+  best.extend(plan.best % kPolicies);
   for (int step = 0; step < kPlannedStates; ++step) {
-    const Along& s = along[at(plan.best)][at(step)];
+    const Along& s = best.states(plan.best % kPolicies)[at(step)];
     plan.idm[step] = {s.progress, s.speed};
     plan.poses[step] = path.at(s.progress);
   }

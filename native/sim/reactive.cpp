@@ -63,7 +63,11 @@ int ReactiveTraffic::path_of_lane(int lane) {
   const auto known = std::find(lane_of_path_.begin(), lane_of_path_.end(), lane);
   if (known != lane_of_path_.end()) return static_cast<int>(known - lane_of_path_.begin());
   lane_of_path_.push_back(lane);
-  paths_.emplace_back(scene_.map->lanes()[at(lane)].baseline);
+  // The devkit joins segments without their last points, and there is one segment only.
+  std::vector<Pose> points = scene_.map->lanes()[at(lane)].baseline;
+  baselines_.emplace_back(points);
+  if (points.size() > 2) points.pop_back();
+  paths_.emplace_back(std::move(points));
   limits_.push_back(scene_.map->lanes()[at(lane)].speed_limit);
   return static_cast<int>(paths_.size()) - 1;
 }
@@ -94,8 +98,8 @@ void ReactiveTraffic::place(const Scene& scene) {
     double least = HUGE_VAL;
     for (const int lane : segments) {
       const int path = path_of_lane(lane);
-      const double progress = paths_[at(path)].nearest({s.x, s.y}).progress;
-      const double difference = std::abs(snapped(paths_[at(path)], progress).heading - s.heading);  // not wrapped
+      const double progress = baselines_[at(path)].nearest({s.x, s.y}).progress;
+      const double difference = std::abs(snapped(baselines_[at(path)], progress).heading - s.heading);  // not wrapped
       if (difference < least) least = difference, best = path;
     }
     const double speed = planar_length(s.vx, s.vy);
@@ -103,8 +107,8 @@ void ReactiveTraffic::place(const Scene& scene) {
       if (speed < kStanding) standing.push_back(i);
       continue;
     }
-    const Centerline::Nearest nearest = paths_[at(best)].nearest({s.x, s.y});
-    const Pose pose = snapped(paths_[at(best)], nearest.progress);
+    const Centerline::Nearest nearest = baselines_[at(best)].nearest({s.x, s.y});
+    const Pose pose = snapped(baselines_[at(best)], nearest.progress);
     if (distance(Vec2{pose.x, pose.y}, Vec2{s.x, s.y}) > kSnapDistance) {
       standing.push_back(i);
       continue;

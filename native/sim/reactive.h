@@ -39,8 +39,8 @@ class ReactiveTraffic {
 
   const Scene& scene_;
   std::vector<Vehicle> vehicles_;
-  std::vector<Centerline> paths_;
-  std::vector<double> limits_;  // by path, m/s; negative when unknown
+  std::vector<Centerline> baselines_, paths_;  // of a lane; what is driven ends at the last point but one
+  std::vector<double> limits_;                 // by path, m/s; negative when unknown
   std::vector<int> lane_of_path_;
   struct Other {
     int source;

@@ -9,6 +9,8 @@ namespace {
 constexpr int kSteps = kStates - 1;  // displacements of the reference, steps of the simulation
 constexpr int kHorizon = 10;         // steps that the tracker looks ahead
 
+constexpr std::int64_t kStepUs = 100'000;
+
 using Row = std::array<double, kSteps>;
 
 /// G with v = G s, where s_i is displacement i along the reference heading. The normal matrix of the fit does not depend
@@ -188,10 +190,9 @@ void resample_poses(std::int64_t time_us, std::span<const Pose> planned, std::sp
   Pose nodes[kMost];
   std::int64_t times[kMost];
   const std::size_t count = std::min(planned.size(), kMost);
-  const double now = static_cast<double>(time_us) / 1e6;
   for (std::size_t k = 0; k < count; ++k) {
     nodes[k] = planned[k];
-    times[k] = k == 0 ? time_us : truncated_us(static_cast<double>(k) * kDt + now);
+    times[k] = time_us + static_cast<std::int64_t>(k) * kStepUs;
   }
   sample({nodes, count}, {times, count}, time_us, out);
 }
