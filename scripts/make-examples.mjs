@@ -15,7 +15,7 @@ const server = await createViteServer({
   server: { middlewareMode: true, watch: null },
 });
 try {
-  const { exampleFiles } = await server.ssrLoadModule('/lib/scenario/generate/examples.ts');
+  const { exampleFiles } = await server.ssrLoadModule('/lib/generate/examples/examples.ts');
   const folder = join(root, 'examples');
   mkdirSync(folder, { recursive: true });
   for (const { name, bytes } of await exampleFiles()) {

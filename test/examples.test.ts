@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { boxesOverlap } from '../lib/eval/geometry.js';
 import { RoadArea } from '../lib/eval/road-area.js';
-import { exampleFiles } from '../lib/scenario/generate/examples.js';
+import { exampleFiles } from '../lib/generate/examples/examples.js';
 import { lightsAt, wrapAngle } from '../lib/scenario/observe.js';
 import { readScenarios } from '../lib/scenario/read.js';
 import type { Recording, ScenarioData, ScenarioWindow, Track } from '../lib/scenario/types.js';

@@ -1,5 +1,5 @@
 import type { Command } from '../../observation.js';
-import { wrapAngle } from '../observe.js';
+import { wrapAngle } from '../../scenario/observe.js';
 import type {
   Recording,
   ScenarioData,
@@ -7,7 +7,7 @@ import type {
   ScenarioMap,
   ScenarioWindow,
   Track,
-} from '../types.js';
+} from '../../scenario/types.js';
 import { centimetres } from './roads.js';
 import { type Light, type State, simulate, type VehiclePlan } from './traffic.js';
 

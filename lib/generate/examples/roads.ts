@@ -1,4 +1,4 @@
-import type { ScenarioLane, ScenarioMap } from '../types.js';
+import type { ScenarioLane, ScenarioMap } from '../../scenario/types.js';
 import type { Path } from './path.js';
 
 const kPointSpacing = 2; // metres between the points of a stored lane

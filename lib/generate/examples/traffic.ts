@@ -1,5 +1,5 @@
 import type { LightColor } from '../../observation.js';
-import type { ScenarioLane, SignalState } from '../types.js';
+import type { ScenarioLane, SignalState } from '../../scenario/types.js';
 import type { Path, Pose } from './path.js';
 
 /** Parameters of the intelligent driver model (Treiber, Hennecke, Helbing 2000, in the improved form of 2013). */

@@ -1,6 +1,6 @@
-import { splitMix32 } from '../random.js';
-import type { ScenarioData } from '../types.js';
-import { packBundle } from '../write.js';
+import { splitMix32 } from '../../scenario/random.js';
+import type { ScenarioData } from '../../scenario/types.js';
+import { packBundle } from '../../scenario/write.js';
 import { crossingScene } from './crossing-scene.js';
 import { recordScene, type Scene } from './record.js';
 import { curveScene, laneChangeScene, leadVehicleScene } from './road-scenes.js';

@@ -1,4 +1,4 @@
-import type { ScenarioLane } from '../types.js';
+import type { ScenarioLane } from '../../scenario/types.js';
 import { Path, type Pose } from './path.js';
 import type { Scene } from './record.js';
 import { carLength, carWidth, makeDriver } from './road-scenes.js';
