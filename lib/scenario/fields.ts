@@ -47,17 +47,17 @@ export class Fields {
     return new Fields(this.#where, this.get(name), this.#at(name));
   }
 
-  text(name: string, fallback?: string): string {
+  text(name: string, fallback?: string, max = 256): string {
     const value = this.get(name);
     if (value === undefined && fallback !== undefined) return fallback;
-    if (typeof value !== 'string' || value.length > 256)
-      throw this.fail(name, 'text of at most 256 characters');
+    if (typeof value !== 'string' || value.length > max)
+      throw this.fail(name, `text of at most ${max} characters`);
     return value;
   }
 
-  name(name: string): string {
-    const value = this.text(name);
-    if (value.length === 0) throw this.fail(name, 'text of 1 to 256 characters');
+  name(name: string, max = 256): string {
+    const value = this.text(name, undefined, max);
+    if (value.length === 0) throw this.fail(name, `text of 1 to ${max} characters`);
     return value;
   }
 

@@ -1,18 +1,20 @@
 import { crossingLanes } from './lane-crossings.js';
 import type { LaneId, LaneShape } from './lane-shapes.js';
 
+/** Lane types that say it themselves. */
+const kInside: ReadonlySet<string> = new Set(['intersection', 'junction', 'roundabout']);
 const kTurn = (30 * Math.PI) / 180;
 
 /**
- * Lanes inside an intersection: those after a stop line, those that turn by 30 degrees or more where ways part or meet,
- * those that cross another, and the lateral neighbours of any in the same direction.
+ * Lanes inside an intersection: those whose type says so, those after a stop line, those that turn by 30 degrees or more
+ * where ways part or meet, those that cross another, and the lateral neighbours of any in the same direction.
  */
 export function connectorLanes(shapes: ReadonlyMap<LaneId, LaneShape>): Set<LaneId> {
   const connectors = crossingLanes(shapes.values());
   for (const { lane, turn } of shapes.values()) {
     const afterStopLine = lane.predecessors.some((id) => shapes.get(id)?.lane.stopLine);
     const turns = Math.abs(turn) >= kTurn && isBetween(lane) && !isBend(lane, shapes);
-    if (afterStopLine || turns) connectors.add(lane.id);
+    if (afterStopLine || turns || kInside.has(lane.type)) connectors.add(lane.id);
   }
   const pending = [...connectors];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {

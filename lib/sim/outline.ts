@@ -10,6 +10,7 @@ import {
   intersect,
   inflatePaths,
   pointInPolygon,
+  simplifyPaths,
   union,
 } from 'clipper2-ts';
 import { type Point, thinned } from './ring.js';
@@ -19,6 +20,7 @@ import type { Ring } from './scene.js';
 const kUnitsPerMetre = 1e4;
 const kMiterLimit = 5;
 const kArcTolerance = 0.002 * kUnitsPerMetre;
+const kSmooth = 0.002 * kUnitsPerMetre;
 
 /** Outer rings of an area, each with its holes; none of them overlap. */
 interface Part {
@@ -110,7 +112,9 @@ export function areaOf(paths: Paths64): number {
 
 function offset(paths: Paths64, distance: number, join: JoinType): Paths64 {
   const delta = distance * kUnitsPerMetre;
-  return inflatePaths(paths, delta, join, EndType.Polygon, kMiterLimit, kArcTolerance);
+  // An edge of a few units has any direction, and the corner that grows from it would be a spike.
+  const smooth = simplifyPaths(paths, kSmooth);
+  return inflatePaths(smooth, delta, join, EndType.Polygon, kMiterLimit, kArcTolerance);
 }
 
 /** Sorts rings into parts, the largest first. */

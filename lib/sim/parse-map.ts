@@ -1,7 +1,14 @@
 import { type Fields, kMaxCoordinate } from '../scenario/fields.js';
 import { cleanRing, withoutRepeats } from './ring.js';
 import type { Ring, SceneArea, SceneLane, SceneMap, SceneRoadblock } from './scene.js';
-import { kMaxAreas, kMaxHeading, kMaxLanes, kMaxPoints, kMaxRoadblocks } from './scene-limits.js';
+import {
+  kMaxAreas,
+  kMaxHeading,
+  kMaxId,
+  kMaxLanes,
+  kMaxPoints,
+  kMaxRoadblocks,
+} from './scene-limits.js';
 
 /**
  * The map of a scene. Yields between its parts, so that the caller decides whether a large one blocks; throws
@@ -32,7 +39,7 @@ export function* parseMap(map: Fields): Generator<void, SceneMap> {
 
 function parseRoadblock(block: Fields): SceneRoadblock {
   return {
-    id: block.name('id'),
+    id: block.name('id', kMaxId),
     isConnector: block.flag('is_connector'),
     polygon: parseRing(block, 'polygon'),
     laneIds: idList(block, 'lane_ids', 1),
@@ -43,8 +50,8 @@ function parseRoadblock(block: Fields): SceneRoadblock {
 
 function parseLane(lane: Fields): SceneLane {
   return {
-    id: lane.name('id'),
-    roadblockId: lane.name('roadblock_id'),
+    id: lane.name('id', kMaxId),
+    roadblockId: lane.name('roadblock_id', kMaxId),
     isConnector: lane.flag('is_connector'),
     polygon: parseRing(lane, 'polygon'),
     baseline: parseBaseline(lane, 'baseline'),
@@ -58,7 +65,7 @@ function* parseAreas(map: Fields, name: string): Generator<void, SceneArea[]> {
   const areas: SceneArea[] = [];
   for (const [i, value] of map.optionalList(name, kMaxAreas).entries()) {
     const area = map.at(name, i, value);
-    areas.push({ id: area.name('id'), polygon: parseRing(area, 'polygon') });
+    areas.push({ id: area.name('id', kMaxId), polygon: parseRing(area, 'polygon') });
     yield;
   }
   byId(map, name, areas);
@@ -82,8 +89,8 @@ function parseBaseline(lane: Fields, name: string): SceneLane['baseline'] {
 function idList(fields: Fields, name: string, min: number): string[] {
   const seen = new Set<string>();
   for (const [i, id] of fields.list(name, min, kMaxLanes).entries()) {
-    if (typeof id !== 'string' || id.length === 0 || id.length > 256)
-      throw fields.fail(`${name}[${i}]`, 'an id: text of 1 to 256 characters', id);
+    if (typeof id !== 'string' || id.length === 0 || id.length > kMaxId)
+      throw fields.fail(`${name}[${i}]`, `an id: text of 1 to ${kMaxId} characters`, id);
     seen.add(id);
   }
   return [...seen];

@@ -3,6 +3,8 @@
  * minutes or gigabytes.
  */
 
+/** Characters of an id: of a lane of a scenario file (256) and what the adapter puts before it. */
+export const kMaxId = 260;
 export const kMaxRoadblocks = 100_000;
 export const kMaxLanes = 100_000;
 export const kMaxAreas = 100_000;
