@@ -158,7 +158,11 @@ Vec2 Quad::centroid() const {
 }
 
 Quad box(const Pose& center, double length, double width) {
-  const double c = std::cos(center.heading), s = std::sin(center.heading), l = length / 2, w = width / 2;
+  return box({center.x, center.y}, std::cos(center.heading), std::sin(center.heading), length, width);
+}
+
+Quad box(Vec2 center, double c, double s, double length, double width) {
+  const double l = length / 2, w = width / 2;
   const auto at = [&](double ahead, double left) {
     return Vec2{center.x + ahead * c - left * s, center.y + ahead * s + left * c};
   };
@@ -197,7 +201,7 @@ double distance(const Quad& a, const Quad& b) {
 Polygon::Polygon(std::vector<Vec2> ring) : ring_(std::move(ring)) {
   if (ring_.size() < 3) throw Error("ERR_SCENARIO", "polygon: expected at least 3 vertices");
   for (const Vec2 p : ring_) bounds_.add(p);
-  const std::size_t n = ring_.size(), bands = std::clamp<std::size_t>(n / 2, 1, 1024);
+  const std::size_t n = ring_.size(), bands = std::clamp<std::size_t>(n, 1, 1024);
   const double height = bounds_.max_y - bounds_.min_y;
   band_scale_ = height > 0 ? static_cast<double>(bands) / height : 0;
   const auto band = [&](double y) {

@@ -20,8 +20,10 @@ struct Pose {
   double x = 0, y = 0, heading = 0;
 };
 
-/// To [-pi, pi] by atan2 (wrap A of the NAVSIM rules).
-inline double wrap_atan2(double angle) { return std::atan2(std::sin(angle), std::cos(angle)); }
+/// To [-pi, pi] by atan2 (wrap A of the NAVSIM rules), which leaves an angle within them as it is but for rounding.
+inline double wrap_atan2(double angle) {
+  return std::abs(angle) < 3.14 ? angle : std::atan2(std::sin(angle), std::cos(angle));
+}
 /// To [-pi, pi) by floor modulo (wrap B).
 double wrap_modulo(double angle);
 /// Adds the multiple of 2 pi to `angle` that brings it within pi of `before`.
@@ -58,6 +60,8 @@ struct Quad {
 
 /// Box around a centre.
 Quad box(const Pose& center, double length, double width);
+/// The same with the cosine and sine of the heading.
+Quad box(Vec2 center, double cos, double sin, double length, double width);
 
 /// The closed areas have a common point.
 bool intersects(const Quad& a, const Quad& b);

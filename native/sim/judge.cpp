@@ -118,10 +118,10 @@ void Judge::collisions(const Occupancy& occupancy, Verdict& verdict) {
   std::fill(ignored_.begin(), ignored_.end(), std::uint8_t{0});
   for (int step = 0; step < kStates && verdict.collision > 0; ++step) {
     const Quad& ego = quad_[step];
-    const int count = occupancy.near(step, bounds_[step], near_.data());
-    const auto boxes = occupancy.boxes(step);
-    for (int k = 0; k < count; ++k) {
-      const Box& other = boxes[static_cast<std::size_t>(near_[static_cast<std::size_t>(k)])];
+    for (const int candidate : near_) {
+      const Box* found = occupancy.box_near(step, candidate, bounds_[step]);
+      if (found == nullptr) continue;
+      const Box& other = *found;
       std::uint8_t& ignored = ignored_[static_cast<std::size_t>(other.object)];
       if (ignored != 0 || !intersects(ego, other.quad)) continue;
       const Tracked& object = occupancy.objects()[static_cast<std::size_t>(other.object)];
@@ -160,13 +160,12 @@ void Judge::time_to_collision(const Occupancy& occupancy, Verdict& verdict) {
       const double ahead = offset * kDt * speed, dx = ahead * cos_[step], dy = ahead * sin_[step];
       Bounds bounds = bounds_[step];
       bounds.min_x += dx, bounds.max_x += dx, bounds.min_y += dy, bounds.max_y += dy;
-      const int count = occupancy.near(step + offset, bounds, near_.data());
-      if (count == 0) continue;
-      Quad ego = quad_[step];
-      for (Vec2& p : ego.corner) p.x += dx, p.y += dy;
-      const auto boxes = occupancy.boxes(step + offset);
-      for (int k = 0; k < count; ++k) {
-        const Box& other = boxes[static_cast<std::size_t>(near_[static_cast<std::size_t>(k)])];
+      for (const int candidate : near_) {
+        const Box* found = occupancy.box_near(step + offset, candidate, bounds);
+        if (found == nullptr) continue;
+        const Box& other = *found;
+        Quad ego = quad_[step];
+        for (Vec2& p : ego.corner) p.x += dx, p.y += dy;
         std::uint8_t& ignored = ignored_[static_cast<std::size_t>(other.object)];
         if (ignored != 0 || !intersects(ego, other.quad)) continue;
         const double angle = bearing(step, other.center);
@@ -237,14 +236,21 @@ Verdict Judge::judge(std::span<const State, kStates> rollout, const Occupancy& o
     cos_[step] = std::cos(s.heading);
     sin_[step] = std::sin(s.heading);
     speed_[step] = planar_length(s.vx, s.vy);
-    quad_[step] = footprint({s.x, s.y, s.heading});
+    constexpr double kAhead = vehicle::kRearAxleToCenter;
+    center_[step] = {s.x + kAhead * cos_[step], s.y + kAhead * sin_[step]};
+    quad_[step] = box(center_[step], cos_[step], sin_[step], vehicle::kLength, vehicle::kWidth);
     bounds_[step] = quad_[step].bounds();
-    center_[step] = center_of({s.x, s.y, s.heading});
   }
-  std::size_t most = 0;
-  const int maps = version_ == Version::v1 ? 50 : kStates;
-  for (int step = 0; step < maps; ++step) most = std::max(most, occupancy.boxes(step).size());
-  near_.resize(most + 1);
+  // What the ego reaches, with the farthest look ahead of the time to collision.
+  Bounds reach;
+  for (int step = 0; step < kStates; ++step) {
+    const double ahead = kTtcOffsets[3] * kDt * speed_[step], dx = ahead * cos_[step], dy = ahead * sin_[step];
+    const Bounds& b = bounds_[step];
+    reach.add({b.min_x + std::min(dx, 0.0), b.min_y + std::min(dy, 0.0)});
+    reach.add({b.max_x + std::max(dx, 0.0), b.max_y + std::max(dy, 0.0)});
+  }
+  near_.clear();
+  occupancy.objects_near(reach, near_);
   ignored_.resize(occupancy.objects().size());
 
   Verdict verdict;

@@ -80,7 +80,8 @@ class Judge {
   std::uint64_t center_in_intersection_ = 0, axle_in_intersection_ = 0;
   int first_outside_[kStates];         // corner, -1: none
   std::vector<std::uint8_t> corners_;  // by area: which corners it holds
-  std::vector<int> touched_, near_;
+  std::vector<int> touched_;
+  std::vector<int> near_;              // objects that may be met
   std::vector<std::uint8_t> ignored_;  // by object
   std::vector<State> joined_;          // history and rollout
   ComfortCheck::Workspace workspace_;

@@ -19,14 +19,13 @@ void Occupancy::reset(int maps) {
   red_.clear();
   start_.assign(1, 0);
   red_start_.assign(1, 0);
-  min_x_.clear();
-  min_y_.clear();
-  max_x_.clear();
-  max_y_.clear();
+  box_bounds_.clear();
+  object_bounds_.clear();
 }
 
 int Occupancy::add_object(const Tracked& object) {
   objects_.push_back(object);
+  object_bounds_.emplace_back();
   return static_cast<int>(objects_.size()) - 1;
 }
 
@@ -35,10 +34,9 @@ void Occupancy::add_box(int map, int object, const Pose& center, double length, 
   const Quad quad = box(center, length, width);
   boxes_.push_back({object, quad, {center.x, center.y}});
   const Bounds b = quad.bounds();
-  min_x_.push_back(b.min_x);
-  min_y_.push_back(b.min_y);
-  max_x_.push_back(b.max_x);
-  max_y_.push_back(b.max_y);
+  box_bounds_.push_back(b);
+  object_bounds_[static_cast<std::size_t>(object)].add({b.min_x, b.min_y});
+  object_bounds_[static_cast<std::size_t>(object)].add({b.max_x, b.max_y});
 }
 
 void Occupancy::add_red(int map, int lane) {
@@ -49,20 +47,18 @@ void Occupancy::add_red(int map, int lane) {
 void Occupancy::finish() {
   while (start_.size() <= maps_) start_.push_back(boxes_.size());
   while (red_start_.size() <= maps_) red_start_.push_back(red_.size());
+  index_.assign(maps_ * objects_.size(), kAbsent);
+  for (std::size_t m = 0; m < maps_; ++m) {
+    for (std::size_t i = start_[m]; i < start_[m + 1]; ++i) {
+      index_[m * objects_.size() + static_cast<std::size_t>(boxes_[i].object)] = static_cast<std::uint32_t>(i);
+    }
+  }
 }
 
-int Occupancy::near(int step, const Bounds& b, int* out) const {
-  const auto m = static_cast<std::size_t>(map_of(step));
-  const std::size_t from = start_[m], n = start_[m + 1] - from;
-  const double *x0 = min_x_.data() + from, *y0 = min_y_.data() + from, *x1 = max_x_.data() + from,
-               *y1 = max_y_.data() + from;
-  int count = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    out[count] = static_cast<int>(i);
-    count += static_cast<int>(x0[i] <= b.max_x) & static_cast<int>(x1[i] >= b.min_x) &
-             static_cast<int>(y0[i] <= b.max_y) & static_cast<int>(y1[i] >= b.min_y);
+void Occupancy::objects_near(const Bounds& bounds, std::vector<int>& out) const {
+  for (std::size_t i = 0; i < object_bounds_.size(); ++i) {
+    if (object_bounds_[i].overlaps(bounds)) out.push_back(static_cast<int>(i));
   }
-  return count;
 }
 
 Replayed replay_object(const SceneObject& object, int steps) {

@@ -53,8 +53,14 @@ class Occupancy {
     return boxes_.size() * (sizeof(Box) + sizeof(Bounds)) + objects_.size() * sizeof(Tracked);
   }
 
-  /// Writes indices into boxes(step) of those whose bounds meet `bounds`; returns how many. `out` has room for all.
-  int near(int step, const Bounds& bounds, int* out) const;
+  /// Objects that ever come within `bounds`; appended to `out` in ascending order.
+  void objects_near(const Bounds& bounds, std::vector<int>& out) const;
+  /// The box of an object in the map that holds for a step, if its bounds meet `bounds`; else null.
+  const Box* box_near(int step, int object, const Bounds& bounds) const {
+    const auto m = static_cast<std::size_t>(map_of(step));
+    const std::uint32_t i = index_[m * objects_.size() + static_cast<std::size_t>(object)];
+    return i != kAbsent && box_bounds_[i].overlaps(bounds) ? &boxes_[i] : nullptr;
+  }
 
  private:
   int stride_ = 1;
@@ -63,7 +69,9 @@ class Occupancy {
   std::vector<Box> boxes_;
   std::vector<std::size_t> start_, red_start_;
   std::vector<int> red_;
-  std::vector<double> min_x_, min_y_, max_x_, max_y_;  // bounds of boxes_
+  std::vector<Bounds> box_bounds_, object_bounds_;  // of each box; of each object over all maps
+  static constexpr std::uint32_t kAbsent = ~std::uint32_t{0};
+  std::vector<std::uint32_t> index_;  // [maps, objects], made by `finish`
 };
 
 /// Replays the log (section 4.1): version 1 up to 5 s, version 2 up to 4 s and with red lights and without what

@@ -8,7 +8,7 @@
 namespace wam::sim {
 namespace {
 
-constexpr double kCell = 2.0;                     // metres, larger where the map is
+constexpr double kCell = 1.0;                     // metres, larger where the map is
 constexpr std::size_t kMaxCells = 1 << 18;        // 1 MB of cell starts
 constexpr double kLargest = 1e8;                  // metres
 constexpr double kMargin = 1e-6;                  // of a cell: rounding of its number
