@@ -63,6 +63,35 @@ export type {
 } from './scenario/types.js';
 export { writeScenarioBundle, writeScenarios } from './scenario/write.js';
 export {
+  type Comfort,
+  checkComfort,
+  type Drive,
+  type ExtendedComfort,
+  extendedComfort,
+  simulateTrajectory,
+} from './sim/drive.js';
+export {
+  aggregateTwoStage,
+  epdms,
+  type FrameScores,
+  type TwoStageFrame,
+  type TwoStageMapping,
+  type TwoStageResult,
+  type TwoStageRow,
+} from './sim/epdms.js';
+export type { Explanation } from './sim/explanation.js';
+export type { OwnSubScores, PdmClosed, PdmReference } from './sim/pdm-reference.js';
+export {
+  PdmScorer,
+  type PdmScorerOptions,
+  type PdmVersion,
+  type ReactiveTrack,
+  type ScoreOptions,
+} from './sim/pdm-scorer.js';
+export type { FilteredScores, PdmScores, SubScores } from './sim/pdm-scores.js';
+export { type ScoreFlags, type SubScore, stepsOf } from './sim/score-rows.js';
+export type { Trajectories, Trajectory } from './sim/trajectories.js';
+export {
   CompandedTokenizer,
   type CompandedTokenizerOptions,
 } from './tokens/companded-tokenizer.js';

@@ -38,14 +38,16 @@ export interface CpuInfo {
 /** Live native objects of the whole process, all threads together. For leak tests. */
 export interface NativeCounters {
   environments: number;
-  /** Threads of engines and trainers that have not ended. */
+  /** Threads of engines, trainers and scorers that have not ended. */
   threads: number;
   engines: number;
   trainers: number;
   models: number;
   maps: number;
   datasets: number;
-  /** Plans and training runs that were submitted and are not settled. */
+  simMaps: number;
+  scorers: number;
+  /** Plans, training runs and calls of scorers that were submitted and are not settled. */
   jobs: number;
 }
 

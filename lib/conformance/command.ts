@@ -10,12 +10,13 @@ import { type GroupResult, runGolden } from './run.js';
 
 const kUsage = `usage: npm run conformance -- [DIR...] [options]
 
-Runs every golden case found in the directories (default ../shared/flow-golden) through the engine's operations.
+Runs every golden case found in the directories (default ../shared/flow-golden and
+../shared/pdms-golden) through the engine's operations.
 
   --group NAME     only this group; may be repeated
   --backend NAME   cpu (the only one so far)
   --isa NAME       portable, avx2 or avx512; default the best here
-  --threads N      threads for one operation; default all
+  --threads N      threads for one operation; default all (of scorers: 1)
   --json           one JSON object on stdout
 
 Exit status: 0 when nothing failed, 1 when a case failed, 2 for wrong usage.
@@ -59,6 +60,16 @@ function report(results: readonly GroupResult[]): void {
   }
 }
 
+/** Where goldens lie beside the repository; those that are not there are named on stderr. */
+function standardDirectories(): string[] {
+  return ['flow-golden', 'pdms-golden'].flatMap((name) => {
+    const directory = join(packageRoot(), '..', 'shared', name);
+    if (existsSync(directory)) return [directory];
+    console.error(`conformance: ${directory} is not here, nothing to run from it`);
+    return [];
+  });
+}
+
 /** Runs the command; returns the exit status. */
 export function conformance(argv: readonly string[]): number {
   const { values, positionals } = parseArgs({
@@ -78,14 +89,12 @@ export function conformance(argv: readonly string[]): number {
     return 0;
   }
   const engine = engineOptions(values);
-  const standard = join(packageRoot(), '..', 'shared', 'flow-golden');
-  if (positionals.length === 0 && !existsSync(standard)) {
-    console.error(`conformance: ${standard} is not here, nothing to run`);
+  const directories = positionals.length > 0 ? positionals : standardDirectories();
+  if (directories.length === 0) {
     if (values.json) console.log(JSON.stringify({ groups: [], passed: 0, failed: 0, skipped: 0 }));
     else console.log('0 passed, 0 failed');
     return 0;
   }
-  const directories = positionals.length > 0 ? positionals : [standard];
   for (const directory of directories) {
     if (!existsSync(directory))
       throw argumentError('DIR', 'an existing directory', directory, 'ERR_USAGE');

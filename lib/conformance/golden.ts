@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { WamFlowError } from '../errors.js';
 import { parseSafetensors, type Safetensors } from '../model/safetensors.js';
+import { kPdmsSchema, PdmsGolden, pdmsGroup } from './pdms-golden.js';
 
 /** A case of a golden file: scalars by name, and arrays by field through {@link Golden}. */
 export interface GoldenCase {
@@ -102,11 +103,12 @@ export interface BrokenGolden {
 }
 
 /**
- * Golden files under a directory, in path order: JSON files with a `group` and `cases`. Other JSON files (model
- * configurations, manifests) are passed over.
+ * Golden files under a directory, in path order: JSON files with a `group` and `cases`, and those of schema
+ * `pdms-golden/1`, one group a kind. Other JSON files (model configurations, manifests) are passed over.
  */
-export function findGoldens(directory: string): (Golden | BrokenGolden)[] {
+export function findGoldens(directory: string): (Golden | PdmsGolden | BrokenGolden)[] {
   const found: (Golden | BrokenGolden)[] = [];
+  const pdms = new Map<string, string[]>();
   const entries = statSync(directory).isDirectory()
     ? readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) =>
         join(directory, name),
@@ -121,6 +123,11 @@ export function findGoldens(directory: string): (Golden | BrokenGolden)[] {
       continue;
     }
     const file = content as Record<string, unknown> | null;
+    if (file?.schema === kPdmsSchema) {
+      const group = pdmsGroup(path, file.input);
+      pdms.set(group, [...(pdms.get(group) ?? []), path]);
+      continue;
+    }
     if (typeof file?.group !== 'string' || !Array.isArray(file.cases)) continue;
     try {
       found.push(new Golden(path, file));
@@ -128,5 +135,5 @@ export function findGoldens(directory: string): (Golden | BrokenGolden)[] {
       found.push({ path, group: file.group, error: String(error) });
     }
   }
-  return found;
+  return [...found, ...[...pdms].map(([group, files]) => new PdmsGolden(group, files))];
 }

@@ -10,8 +10,16 @@ import { runNetworkOperation } from './groups/nn-ops.js';
 import { runNumberTokens } from './groups/number-tokens.js';
 import { runPhilox } from './groups/philox.js';
 import { runReplay } from './groups/sampler-replay.js';
+import {
+  aggregateCases,
+  comfortCases,
+  extendedComfortCases,
+  simulatorCases,
+} from './groups/pdms-parts.js';
+import { reactiveCases, sceneCases } from './groups/pdms-scene.js';
 import { runTopkPosterior } from './groups/topk-posterior.js';
 import { runTripletMargin } from './groups/triplet-margin.js';
+import type { PdmsCase, PdmsFile } from './pdms-golden.js';
 
 /** Runs one case of a group through the public operations and records every comparison. */
 export type GroupRunner = (
@@ -35,4 +43,15 @@ export const kGroups: Readonly<Record<string, GroupRunner>> = {
   nn_ops: runNetworkOperation,
   philox: runPhilox,
   number_tokens: runNumberTokens,
+};
+
+/** Cases of a file of schema `pdms-golden/1`, by group. */
+export const kPdmsGroups: Readonly<Record<string, (file: PdmsFile) => PdmsCase[]>> = {
+  scene: sceneCases,
+  real_scene: sceneCases,
+  reactive: reactiveCases,
+  simulator: simulatorCases,
+  comfort: comfortCases,
+  extended_comfort: extendedComfortCases,
+  aggregate: aggregateCases,
 };

@@ -1,7 +1,8 @@
 import type { KernelOptions } from '../kernel-addon.js';
 import { Check, NotImplemented } from './check.js';
-import type { BrokenGolden, Golden, GoldenCase } from './golden.js';
-import { kGroups } from './groups.js';
+import { type BrokenGolden, Golden, type GoldenCase } from './golden.js';
+import { kGroups, kPdmsGroups } from './groups.js';
+import { PdmsGolden } from './pdms-golden.js';
 
 /** What became of one case. */
 export interface CaseResult {
@@ -15,9 +16,10 @@ export interface CaseResult {
   messages: string[];
 }
 
-/** What became of one golden file. */
+/** What became of one golden file, or of the files of one group. */
 export interface GroupResult {
   group: string;
+  /** The first one where a group has several. */
   file: string;
   passed: number;
   failed: number;
@@ -29,13 +31,10 @@ export interface GroupResult {
   cases: CaseResult[];
 }
 
-function runCase(golden: Golden, test: GoldenCase, engine: KernelOptions): CaseResult {
-  const id = String(test.id);
+function runCase(id: string, run: (check: Check) => void): CaseResult {
   const check = new Check();
-  const run = kGroups[golden.group];
   try {
-    if (run === undefined) throw new NotImplemented('not implemented');
-    run(check, golden, test, engine);
+    run(check);
     if (check.compared === 0 && check.failures.length === 0)
       check.failures.push('nothing was compared');
   } catch (error) {
@@ -49,13 +48,44 @@ function runCase(golden: Golden, test: GoldenCase, engine: KernelOptions): CaseR
   return { id, status, compared, worst, messages: failures };
 }
 
+function runFlowCase(golden: Golden, test: GoldenCase, engine: KernelOptions): CaseResult {
+  return runCase(String(test.id), (check) => {
+    const run = kGroups[golden.group];
+    if (run === undefined) throw new NotImplemented('not implemented');
+    run(check, golden, test, engine);
+  });
+}
+
+function runPdmsFile(golden: PdmsGolden, path: string, threads: number): CaseResult[] {
+  const file = golden.read(path);
+  const casesOf = kPdmsGroups[golden.group];
+  if (casesOf === undefined) {
+    return [
+      runCase(file.name, () => {
+        throw new NotImplemented('not implemented');
+      }),
+    ];
+  }
+  return casesOf(file).map(({ id, run }) => runCase(id, (check) => run(check, { threads })));
+}
+
+function runCases(golden: Golden | PdmsGolden | BrokenGolden, engine: KernelOptions): CaseResult[] {
+  if (golden instanceof Golden) {
+    return golden.cases.map((test) => runFlowCase(golden, test, engine));
+  }
+  if (golden instanceof PdmsGolden) {
+    return golden.files.flatMap((path) => runPdmsFile(golden, path, engine.threads ?? 1));
+  }
+  return [{ id: 'file', status: 'failed', compared: 0, worst: 0, messages: [golden.error] }];
+}
+
 /** Runs all cases of a golden file. */
-export function runGolden(golden: Golden | BrokenGolden, engine: KernelOptions): GroupResult {
+export function runGolden(
+  golden: Golden | PdmsGolden | BrokenGolden,
+  engine: KernelOptions,
+): GroupResult {
   const started = performance.now();
-  const cases: CaseResult[] =
-    'error' in golden
-      ? [{ id: 'file', status: 'failed', compared: 0, worst: 0, messages: [golden.error] }]
-      : golden.cases.map((test) => runCase(golden, test, engine));
+  const cases = runCases(golden, engine);
   const count = (status: CaseResult['status']) =>
     cases.filter((result) => result.status === status).length;
   return {
@@ -65,8 +95,12 @@ export function runGolden(golden: Golden | BrokenGolden, engine: KernelOptions):
     failed: count('failed'),
     skipped: count('skipped'),
     worst: Math.max(0, ...cases.map(({ worst }) => worst)),
-    notImplemented: !('error' in golden) && kGroups[golden.group] === undefined,
+    notImplemented: !('error' in golden) && !isKnown(golden),
     seconds: (performance.now() - started) / 1000,
     cases,
   };
+}
+
+function isKnown(golden: Golden | PdmsGolden): boolean {
+  return golden.group in (golden instanceof Golden ? kGroups : kPdmsGroups);
 }
