@@ -70,6 +70,11 @@ ComfortViolation ComfortCheck::check(std::span<const State> states, Workspace& w
   return {};
 }
 
+const ComfortCheck& rollout_comfort(Version version) {
+  static const ComfortCheck kVersion1(Version::v1, kStates), kVersion2(Version::v2, kHistoryStates + kStates);
+  return version == Version::v1 ? kVersion1 : kVersion2;
+}
+
 ExtendedComfort extended_comfort(std::span<const State, kStates> now, std::span<const State, kStates> previous,
                                  double interval) {
   const double steps = std::nearbyint(interval / kDt);

@@ -46,6 +46,12 @@ class ComfortCheck {
   SavitzkyGolay acceleration_, smooth_, jerk_, yaw_acceleration_, yaw_rate_;
 };
 
+/// States before the rollout that history comfort takes along: -1.5 .. -0.2 s.
+inline constexpr int kHistoryStates = 14;
+
+/// The check of a scored rollout, shared by all: version 1 sees its 41 states, version 2 the history as well.
+const ComfortCheck& rollout_comfort(Version version);
+
 /// Root mean squares of the differences between two frames' rollouts where they overlap.
 struct ExtendedComfort {
   double acceleration = 0, jerk = 0, yaw_rate = 0, yaw_acceleration = 0;  // m/s^2, m/s^3, rad/s, rad/s^2

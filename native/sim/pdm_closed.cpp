@@ -223,7 +223,8 @@ PdmClosedPlan plan_pdm_closed(const Scene& scene, Version version, const Ground&
   for (const double offset : kOffsets) {
     paths.push_back(offset == 0 ? ground.centerline : Centerline(ground.centerline.offset(offset)));
   }
-  const ComfortCheck comfort(Version::v1, kStates);
+  // Version 2 has no history here, and so no comfort.
+  const ComfortCheck* comfort = version == Version::v1 ? &rollout_comfort(version) : nullptr;
   Judge judge(ground, version);
   State rollout[kStates];
   std::vector<PathPolicies> policies;
@@ -238,7 +239,7 @@ PdmClosedPlan plan_pdm_closed(const Scene& scene, Version version, const Ground&
       const std::span<const Pose, kStates> poses(reference, kStates);
       estimate_profiles(poses, profiles);
       simulate(scene.ego, poses, profiles, rollout);
-      verdicts[at(i)] = judge.judge(rollout, forecast, version == Version::v1 ? &comfort : nullptr, {});
+      verdicts[at(i)] = judge.judge(rollout, forecast, comfort, {});
       plan.raw_progress[i] = verdicts[at(i)].progress;
     }
   }

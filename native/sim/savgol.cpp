@@ -65,20 +65,28 @@ SavitzkyGolay::SavitzkyGolay(int samples, int window, int degree, int derivative
   first_.resize(h * w);
   last_.resize(h * w);
   weights_at(window_, degree, derivative, window_ % 2 == 1 ? half_ : half_ - 0.5L, interior_.data());
-  for (int i = 0; i < half_; ++i) {
-    const std::size_t row = static_cast<std::size_t>(i) * w;
-    weights_at(window_, degree, derivative, i, &first_[row]);
-    weights_at(window_, degree, derivative, window_ - half_ + i, &last_[row]);
+  std::vector<double> weights(w);
+  for (std::size_t i = 0; i < h; ++i) {
+    weights_at(window_, degree, derivative, static_cast<long double>(i), weights.data());
+    for (std::size_t k = 0; k < w; ++k) first_[k * h + i] = weights[k];
+    weights_at(window_, degree, derivative, static_cast<long double>(w - h + i), weights.data());
+    for (std::size_t k = 0; k < w; ++k) last_[k * h + i] = weights[k];
   }
 }
 
 void SavitzkyGolay::apply(const double* in, double* out) const {
-  const auto w = static_cast<std::size_t>(window_);
-  for (int i = 0; i < half_; ++i) {
-    const std::size_t row = static_cast<std::size_t>(i) * w;
-    out[i] = rounded(dot(&first_[row], in, window_));
-    out[samples_ - half_ + i] = rounded(dot(&last_[row], in + samples_ - window_, window_));
-  }
+  // Sample by sample over all outputs at once: the sum of an output keeps its order, and the loop is a vector's.
+  const auto edge = [this](const std::vector<double>& weights, const double* from, double* to) {
+    const auto h = static_cast<std::size_t>(half_);
+    std::fill(to, to + half_, 0.0);
+    for (std::size_t k = 0; k < static_cast<std::size_t>(window_); ++k) {
+      const double *row = weights.data() + k * h, value = from[k];
+      for (std::size_t i = 0; i < h; ++i) to[i] += row[i] * value;
+    }
+    for (int i = 0; i < half_; ++i) to[i] = rounded(to[i]);
+  };
+  edge(first_, in, out);
+  edge(last_, in + samples_ - window_, out + samples_ - half_);
   // An odd window is centred on its sample; of an even one, half - 1 samples lie before.
   const int before = window_ % 2 == 1 ? half_ : half_ - 1;
   for (int i = half_; i < samples_ - half_; ++i) out[i] = rounded(dot(interior_.data(), in + i - before, window_));

@@ -17,8 +17,8 @@ class SavitzkyGolay {
  private:
   int samples_, window_, half_;
   std::vector<double> interior_;  // [window]
-  std::vector<double> first_;     // [half, window]: outputs 0 .. half - 1
-  std::vector<double> last_;      // [half, window]: outputs samples - half ..
+  std::vector<double> first_;     // [window, half]: outputs 0 .. half - 1
+  std::vector<double> last_;      // [window, half]: outputs samples - half ..
 };
 
 }  // namespace wam::sim

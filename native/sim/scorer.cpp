@@ -8,7 +8,6 @@
 namespace wam::sim {
 namespace {
 
-constexpr int kHistory = 14;  // states at -1.5 .. -0.2 s
 constexpr double kPastInterval = 0.5;
 
 /// The past at 10 Hz. The devkit drops the last sample before the present, so that -0.1 s is missing.
@@ -18,7 +17,7 @@ std::vector<State> history_of(const Scene& scene) {
   std::vector<double> heading{scene.past[0].heading};
   for (std::size_t i = 1; i < scene.past.size(); ++i)
     heading.push_back(unwrapped(scene.past[i].heading, heading.back()));
-  for (int k = 0; k < kHistory; ++k) {
+  for (int k = 0; k < kHistoryStates; ++k) {
     const double t = k * kDt;
     const auto i = std::min<std::size_t>(static_cast<std::size_t>(t / kPastInterval + 1e-9), scene.past.size() - 2);
     const double part = (t - static_cast<double>(i) * kPastInterval) / kPastInterval;
@@ -60,17 +59,13 @@ Scorer::Scorer(Scene scene, Version version, Traffic traffic, int threads)
   plan_ = plan_pdm_closed(scene_, version, ground_, route_.speed_limit, forecast(scene_, raw_route));
   occupancy_ = replay(scene_, version, raw_route);
   if (traffic == Traffic::reactive) reactive_ = std::make_unique<ReactiveTraffic>(scene_, raw_route);
-  if (version == Version::v1) {
-    comfort_ = std::make_unique<ComfortCheck>(version, kStates);
-  } else if (!scene_.past.empty()) {
-    history_ = history_of(scene_);
-    comfort_ = std::make_unique<ComfortCheck>(version, kStates + kHistory);
-  }
+  history_ = version == Version::v2 ? history_of(scene_) : std::vector<State>{};
+  if (version == Version::v1 || !history_.empty()) comfort_ = &rollout_comfort(version);
 
   for (int i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(ground_, version));
   if (threads > 1) team_ = std::make_unique<ThreadPool>(threads);
   Judge& judge = workers_[0]->judge;
-  reference_ = judge.judge(plan_.rollout, occupancy_, comfort_.get(), history_);
+  reference_ = judge.judge(plan_.rollout, occupancy_, comfort_, history_);
   if (!scene_.human.empty()) {
     Pose reference[kStates];
     State rollout[kStates];
@@ -89,9 +84,9 @@ void Scorer::judge_one(Worker& worker, std::span<const State, kStates> rollout, 
     // The reference is judged in the traffic that reacts to this rollout.
     reactive_->simulate(rollout, worker.reactive);
     occupancy = &worker.reactive;
-    verdicts[0] = worker.judge.judge(plan_.rollout, *occupancy, comfort_.get(), history_);
+    verdicts[0] = worker.judge.judge(plan_.rollout, *occupancy, comfort_, history_);
   }
-  verdicts[1] = worker.judge.judge(rollout, *occupancy, comfort_.get(), history_);
+  verdicts[1] = worker.judge.judge(rollout, *occupancy, comfort_, history_);
   double progress[2];
   ego_progress(version_, verdicts, progress);
   out.verdict = verdicts[1];

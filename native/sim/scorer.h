@@ -77,7 +77,7 @@ class Scorer {
   Occupancy occupancy_;
   PdmClosedPlan plan_;
   std::vector<State> history_;             // 14 states before the rollout, or none
-  std::unique_ptr<ComfortCheck> comfort_;  // null: comfort cannot be told
+  const ComfortCheck* comfort_ = nullptr;  // null: comfort cannot be told
   std::unique_ptr<ReactiveTraffic> reactive_;
   Verdict reference_, human_;
   std::vector<std::unique_ptr<Worker>> workers_;

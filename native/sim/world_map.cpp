@@ -112,7 +112,10 @@ void WorldMap::build_index() {
     const double r = (y - bounds_.min_y) * scale_;
     return std::min(rows_ - 1, static_cast<std::size_t>(std::max(0.0, r)));
   };
-  std::vector<std::vector<std::uint32_t>> of_cell(columns_ * rows_);
+  struct Item {
+    std::uint32_t cell, entry;
+  };
+  std::vector<Item> items;
   std::vector<std::uint8_t> state;
   const double margin = kMargin / scale_;
   for (std::size_t a = 0; a < areas_.size(); ++a) {
@@ -156,17 +159,17 @@ void WorldMap::build_index() {
         }
         if (cell != 0) {
           const auto entry = static_cast<std::uint32_t>(a << 1) | (cell == kBorder ? 1u : 0u);
-          of_cell[r * columns_ + c].push_back(entry);
+          items.push_back({static_cast<std::uint32_t>(r * columns_ + c), entry});
         }
       }
     }
   }
-  start_.assign(of_cell.size() + 1, 0);
-  for (std::size_t i = 0; i < of_cell.size(); ++i) {
-    start_[i + 1] = start_[i] + static_cast<std::uint32_t>(of_cell[i].size());
-  }
-  entries_.reserve(start_.back());
-  for (const auto& cell : of_cell) entries_.insert(entries_.end(), cell.begin(), cell.end());
+  start_.assign(columns_ * rows_ + 1, 0);
+  for (const Item& item : items) ++start_[item.cell + 1];
+  for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
+  entries_.resize(items.size());
+  std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
+  for (const Item& item : items) entries_[next[item.cell]++] = item.entry;
 }
 
 }  // namespace wam::sim
