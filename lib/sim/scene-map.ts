@@ -77,8 +77,8 @@ function makeMapPart(map: ScenarioMap): MapPart {
       polygon,
       baseline,
       speedLimit: lane.speedLimit ?? limit,
-      incoming: lane.predecessors.map(sceneLaneId),
-      outgoing: lane.successors.map(sceneLaneId),
+      incoming: laneIds(lane.predecessors),
+      outgoing: laneIds(lane.successors),
     };
   });
   const connectorRings = lanes.filter((lane) => lane.isConnector).map((lane) => lane.polygon);
@@ -97,6 +97,11 @@ function makeMapPart(map: ScenarioMap): MapPart {
     connectors,
     roadblockOf,
   };
+}
+
+/** A list of links may name a lane twice. */
+function laneIds(ids: readonly LaneId[]): string[] {
+  return [...new Set(ids.map(sceneLaneId))];
 }
 
 function makeRoadblocks(
