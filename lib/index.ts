@@ -15,6 +15,21 @@ export type {
   EvaluatedPlanOptions,
 } from './eval/planner-runs.js';
 export type { Difference, GroupMeans, MetricMeans } from './eval/summary.js';
+export { generateScenarios, generateScenes } from './generate/generate.js';
+export type { GenerateOptions } from './generate/options.js';
+export type { GeneratedScene } from './generate/scene.js';
+export {
+  type Rule,
+  type Violation,
+  validateMap,
+  validateScene,
+} from './generate/validate/validate.js';
+export { kRoadKinds, type RoadKind } from './generate/world.js';
+export {
+  type GenerateSummary,
+  type WriteGeneratedOptions,
+  writeGeneratedScenarios,
+} from './generate/write.js';
 export * as kernels from './kernels.js';
 export {
   type Checkpoint,

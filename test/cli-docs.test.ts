@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
+import { generateCommand } from '../lib/cli/generate.js';
 import { planCommand } from '../lib/cli/plan.js';
 import { trainCommand } from '../lib/cli/train.js';
 
@@ -12,6 +13,7 @@ const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
   evaluateCommand(),
+  generateCommand(),
   doctorCommand(),
   demoCommand(),
 ];

@@ -4,6 +4,7 @@ import { errorOutput } from './command.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { generateCommand } from './generate.js';
 import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
@@ -15,6 +16,7 @@ const program = new Command('wam-flow')
   .addCommand(planCommand())
   .addCommand(trainCommand())
   .addCommand(evaluateCommand())
+  .addCommand(generateCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

@@ -8,17 +8,19 @@ export function junctionArea(arms: readonly Arm[], inner: readonly NetLane[]): R
   const ring: (readonly [number, number])[] = [];
   for (const [k, arm] of arms.entries()) {
     const { reference, section, lanesIn, lanesOut } = arm;
-    ring.push(reference.pointBeside(0, -halfWidth(section, lanesOut)));
-    ring.push(reference.pointBeside(0, halfWidth(section, lanesIn)));
+    const { shoulder } = section;
+    ring.push(reference.pointBeside(0, -halfWidth(section, lanesOut) - shoulder));
+    ring.push(reference.pointBeside(0, halfWidth(section, lanesIn) + shoulder));
     const next = (k + 1) % arms.length;
     const corner = inner.find(({ movement }) => movement?.from === k && movement.to === next);
     if (corner?.movement?.turn !== 'right') continue;
-    // A little beyond the lane: long vehicles cut the corner.
+    // The shoulders go on round the corner, and a little more: long vehicles cut it.
+    const other = arms[next].section.shoulder;
     const n = Math.max(2, Math.round(corner.line.length / 2));
     for (let i = 1; i < n; ++i) {
-      const s = (corner.line.length * i) / n;
-      const aside = corner.width / 2 + 0.6 * Math.sin((Math.PI * i) / n);
-      ring.push(corner.line.pointBeside(s, -aside));
+      const u = i / n;
+      const aside = corner.width / 2 + (1 - u) * shoulder + u * other + 0.6 * Math.sin(Math.PI * u);
+      ring.push(corner.line.pointBeside(u * corner.line.length, -aside));
     }
   }
   return ring;

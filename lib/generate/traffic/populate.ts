@@ -190,7 +190,7 @@ function parkedAtKerb(random: Random, world: World): StaticObject[] {
 function drawWalkers(random: Random, world: World, warmUp: number, seconds: number): Walker[] {
   const walkers: Walker[] = [];
   for (const crosswalk of world.crosswalks) {
-    const count = random.integer(0, 4);
+    const count = Math.min(random.integer(0, 4), random.integer(0, 4));
     for (const slot of random.shuffled(kSlots).slice(0, count)) {
       const reversed = random.chance(0.5);
       const line = reversed ? crosswalk.line.reversed() : crosswalk.line;

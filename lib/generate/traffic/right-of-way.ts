@@ -104,8 +104,9 @@ export class RightOfWay {
     }
   }
 
-  /** A right that was given ends when the light changes in time. */
+  /** A right that was given ends when the light changes in time, or when it cannot be used. */
   #reconsider(vehicle: Vehicle, line: Line): void {
+    if (vehicle.heldBack) vehicle.granted = null;
     if (line.lane.light === null) return;
     const color = this.#lights[line.lane.light].colorAt(this.#time);
     if (color === 'green') return;
@@ -115,6 +116,7 @@ export class RightOfWay {
 
   #mayGo(vehicle: Vehicle, line: Line): boolean {
     const { lane, connector, distance } = line;
+    if (vehicle.heldBack) return false;
     if (lane.light !== null) {
       const color = this.#lights[lane.light].colorAt(this.#time);
       if (color === 'red') return false;
@@ -122,21 +124,23 @@ export class RightOfWay {
         return false;
     }
     if (lane.control === 'stop' && vehicle.waited < 0.4) return false;
-    const first = this.#occupancy
-      .on(lane)
-      .every(
-        (other) =>
-          other.vehicle === null ||
-          other.vehicle === vehicle ||
-          other.vehicle.lane !== lane ||
-          other.vehicle.id === vehicle.id ||
-          vehicle.lane !== lane ||
-          other.s <= vehicle.s ||
-          other.vehicle.granted !== null,
-      );
-    if (!first) return false;
+    if (!this.#isFirst(vehicle, lane)) return false;
     if (!this.#roomBehind(vehicle, connector)) return false;
     return connector.conflicts.every((conflict) => this.#clear(vehicle, line, conflict));
+  }
+
+  /** Whether nobody before it on its lane still waits for the right to go. */
+  #isFirst(vehicle: Vehicle, lane: NetLane): boolean {
+    return this.#occupancy
+      .on(lane)
+      .every(
+        ({ vehicle: other, s }) =>
+          other === null ||
+          other === vehicle ||
+          other.lane !== lane ||
+          (vehicle.lane === lane && s <= vehicle.s) ||
+          other.granted !== null,
+      );
   }
 
   /** Whether the vehicle would not have to stand in the junction because of those beyond it. */
@@ -176,6 +180,9 @@ export class RightOfWay {
   #goesFirst(other: Vehicle, vehicle: Vehicle, approach: Approach): boolean {
     const line = nextLine(other);
     if (!line || line.distance > approach.distance + 0.1) return true;
+    // Who stands behind others comes later.
+    if (other.speed < 2 && !this.#isFirst(other, line.lane)) return false;
+    if (other.heldBack) return false;
     if (line.lane.light !== null) {
       return this.#lights[line.lane.light].colorAt(this.#time) !== 'red' && other.waited < 1.5;
     }

@@ -2,7 +2,7 @@ import type { NetLane } from '../network.js';
 import type { World } from '../world.js';
 import { closeness, idmAcceleration } from './driver.js';
 import { LaneChanges, laneEnds } from './lane-changes.js';
-import { Occupancy, type Occupant } from './occupancy.js';
+import { type Neighbor, Occupancy, type Occupant } from './occupancy.js';
 import { brakingFor, RightOfWay } from './right-of-way.js';
 import { kDt, type Vehicle } from './vehicle.js';
 import { Crossings, type Walker } from './walkers.js';
@@ -26,14 +26,16 @@ const kReach = 130;
 /**
  * Drives `traffic` from `-warmUp` to `seconds` and records every step from time 0 on.
  *
+ * Yields after every step.
+ *
  * @returns every vehicle that was there, in order of its coming.
  */
-export function simulate(
+export function* simulate(
   world: World,
   traffic: Traffic,
   warmUp: number,
   seconds: number,
-): Vehicle[] {
+): Generator<void, Vehicle[]> {
   const { vehicles: all, walkers } = traffic;
   const occupancy = new Occupancy(world.network.lanes.length, traffic.standing);
   const rights = new RightOfWay(world.network.lanes.length, world.lights, occupancy);
@@ -64,6 +66,7 @@ export function simulate(
       accelerate(vehicle, occupancy, rights, crossings, changes, time),
     );
     for (const [i, vehicle] of present.entries()) vehicle.advance(wanted[i], wanted[i] < -4.5);
+    yield;
   }
   return all;
 }
@@ -104,13 +107,20 @@ function accelerate(
   time: number,
 ): number {
   const { driver, speed, desired } = vehicle;
-  let z = Math.max(rights.closest(vehicle), crossings.closest(vehicle, time));
-  const consider = (path: readonly NetLane[], s: number) => {
-    const found = occupancy.ahead(path, s, vehicle.size.length, vehicle, kReach);
-    if (found) z = Math.max(z, closeness(driver, speed, found.gap, found.occupant.speed));
+  const next = occupancy.ahead(vehicle.path, vehicle.s, vehicle.size.length, vehicle, kReach);
+  const rear = next && {
+    rear: next.gap + vehicle.size.length / 2,
+    speed: next.occupant.speed,
   };
-  consider(vehicle.path, vehicle.s);
-  if (vehicle.straddles && vehicle.side) consider([vehicle.side.from], vehicle.side.fromS);
+  let z = Math.max(rights.closest(vehicle), crossings.closest(vehicle, time, rear));
+  const follow = (ahead: Neighbor | null) => {
+    if (ahead) z = Math.max(z, closeness(driver, speed, ahead.gap, ahead.occupant.speed));
+  };
+  follow(next);
+  if (vehicle.straddles && vehicle.side) {
+    const { from, fromS } = vehicle.side;
+    follow(occupancy.ahead([from], fromS, vehicle.size.length, vehicle, kReach));
+  }
   const end = laneEnds(vehicle) - vehicle.size.length / 2;
   if (Number.isFinite(end)) {
     // Whoever is too near to stop there in comfort uses up the room that is left.
@@ -118,9 +128,9 @@ function accelerate(
     const gap = soft || end > kEndRoom ? end - kEndRoom : end - 2;
     z = Math.max(z, closeness(driver, speed, Math.max(0.3, gap) + driver.gap, 0));
   }
-  const follow = idmAcceleration(driver, speed, desired, z);
+  const free = idmAcceleration(driver, speed, desired, z);
   const bend = Math.max(-3, (bendSpeed(vehicle) - speed) / kCurveSeconds);
-  return Math.min(follow, bend, vehicle.scripted(time) ?? follow, changes.courtesy(vehicle));
+  return Math.min(free, bend, vehicle.scripted(time) ?? free, changes.courtesy(vehicle));
 }
 
 /** m/s that the bends and limits ahead allow here, when one brakes softly for them. */

@@ -61,6 +61,8 @@ export class Vehicle {
   grantedAt = 0;
   /** Seconds that it stands at its line. */
   waited = 0;
+  /** It stands before a crosswalk for people on it. */
+  heldBack = false;
   /** Seconds until it may think of a lane change again. */
   rest = 0;
   gone = false;

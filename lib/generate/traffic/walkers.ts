@@ -3,11 +3,13 @@ import type { NetLane } from '../network.js';
 import type { Random } from '../random.js';
 import type { Crossing, Crosswalk, Light } from '../world.js';
 import { closeness, type Size } from './driver.js';
-import { brakingFor } from './right-of-way.js';
+import { brakingFor, travelTime } from './right-of-way.js';
 import { kDt, type Vehicle } from './vehicle.js';
 
 const kHalfWidth = 1.6; // metres, of a crosswalk
 const kStopShort = 0.9; // metres before it that vehicles stop
+const kOver = 0.6; // metres beyond that place at which they still count as standing before it
+const kLead = 2; // seconds between a vehicle and the walker that it does not wait for
 const kKerbGap = 0.6; // metres from the road at which people wait
 
 /** Somebody on foot or on a bicycle outside the lanes, along a line. */
@@ -28,6 +30,8 @@ export class Walker {
   speed: number;
   /** On the road, from kerb to kerb. */
   crossing = false;
+  /** Seconds that it stands at the kerb. */
+  waited = 0;
   gone = false;
 
   constructor(
@@ -60,6 +64,7 @@ export class Walker {
     const step = (wanted < this.speed ? 2.4 : 1) * kDt;
     this.speed += Math.min(Math.max(wanted - this.speed, -step), step);
     if (this.speed < 0.02 && room < 0.1) this.speed = 0;
+    this.waited = this.speed === 0 ? this.waited + kDt : 0;
     this.s += this.speed * kDt;
     if (this.s + this.size.length > this.line.length) this.gone = true;
   }
@@ -118,27 +123,59 @@ export class Crossings {
     }
   }
 
-  /** The largest closeness of a crosswalk at which the vehicle stops for people. */
-  closest(vehicle: Vehicle, time: number): number {
+  /**
+   * The largest closeness of a crosswalk at which the vehicle stops: for people on it, for people at the kerb, and when
+   * it would have to stand on it.
+   *
+   * @param next rear of the vehicle ahead, metres from this one's centre, and its speed; null on a free road.
+   */
+  closest(vehicle: Vehicle, time: number, next: { rear: number; speed: number } | null): number {
     let z = 0;
-    this.#forEach(vehicle, (crosswalk, crossing, front) => {
+    vehicle.heldBack = false;
+    const half = vehicle.size.length / 2;
+    this.#forEach(vehicle, (crosswalk, crossing, front, rear) => {
       const gap = front - kHalfWidth - kStopShort;
-      if (gap < -0.6) return;
-      const firm = brakingFor(vehicle, Math.max(gap, 0.3));
-      const stops = this.walkers.some((walker) => {
-        if (walker.crosswalk !== crosswalk || walker.gone || walker.from > time) return false;
-        const left = this.#leftToGo(walker, crossing) + crossing.lane.width / 2 + 0.4;
-        if (left < 0) return false;
-        if (walker.crossing) return firm < 5.5;
-        // Waiting at the kerb: drivers who can stop in comfort do.
-        const [kerb] = this.#kerbs(walker);
-        const waits = walker.s > kerb - 2.5 && vehicle.driver.politeness > 0.25;
-        return waits && crosswalk.lights.length === 0 && firm < 1.8;
-      });
-      if (stops)
+      if (gap < -kOver) return;
+      const braking = brakingFor(vehicle, Math.max(gap, 0.3));
+      // Its centre would have to be here to have the crosswalk free.
+      const beyond = rear + kHalfWidth;
+      const full =
+        next !== null && next.speed < 2 && next.rear - half - 1 < beyond && next.rear > front;
+      const stops =
+        (full && braking < 2.5) ||
+        this.walkers.some(
+          (walker) =>
+            walker.crosswalk === crosswalk &&
+            !walker.gone &&
+            walker.from <= time &&
+            this.#isLetGo(walker, crossing, vehicle, braking, beyond),
+        );
+      if (stops) {
+        if (gap < 4 && vehicle.speed < 1) vehicle.heldBack = true;
         z = Math.max(z, closeness(vehicle.driver, vehicle.speed, gap + vehicle.driver.gap, 0));
+      }
     });
     return z;
+  }
+
+  /** Whether a vehicle stops for a walker when that takes `braking` m/s^2 and it is past after `toRear` metres. */
+  #isLetGo(
+    walker: Walker,
+    crossing: Crossing,
+    vehicle: Vehicle,
+    braking: number,
+    toRear: number,
+  ): boolean {
+    const left = this.#leftToGo(walker, crossing);
+    const half = crossing.lane.width / 2 + 0.4;
+    if (left + half < 0) return false;
+    // Who is still far from this lane is not waited for: the vehicle is gone before.
+    const far = (left - half) / walker.pace > travelTime(vehicle, toRear) + kLead;
+    if (walker.crossing) return !far && braking < 5.5;
+    // Waiting at the kerb: most drivers stop who can in comfort, and all when people have waited long.
+    const [kerb] = this.#kerbs(walker);
+    const waits = walker.s > kerb - 2.5 && (walker.crosswalk as Crosswalk).lights.length === 0;
+    return waits && (vehicle.driver.politeness > 0.1 || walker.waited > 4) && braking < 2.2;
   }
 
   #forEach(
@@ -184,7 +221,7 @@ export class Crossings {
     const [near, far] = this.#kerbs(walker);
     if (walker.crossing) {
       if (walker.s > far + 0.5) walker.crossing = false;
-      return Number.POSITIVE_INFINITY;
+      return this.#freeUntil(walker, crosswalk);
     }
     if (walker.s > far) return Number.POSITIVE_INFINITY;
     const wait = near - kKerbGap + walker.size.length / 2;
@@ -194,6 +231,17 @@ export class Crossings {
     if (!this.#mayStart(walker, crosswalk, far, time)) return wait;
     walker.crossing = true;
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** Arc length up to which no vehicle stands on the crosswalk before a walker who is on it. */
+  #freeUntil(walker: Walker, crosswalk: Crosswalk): number {
+    let limit = Number.POSITIVE_INFINITY;
+    for (const { crossing, front, rear } of this.#arrivals.get(crosswalk) ?? []) {
+      const left = this.#leftToGo(walker, crossing) - crossing.lane.width / 2 - 0.2;
+      if (left < 0 || front > kHalfWidth + 0.3 || rear < -kHalfWidth) continue;
+      limit = Math.min(limit, walker.s + left + walker.size.length / 2);
+    }
+    return limit;
   }
 
   #mayStart(walker: Walker, crosswalk: Crosswalk, far: number, time: number): boolean {
@@ -208,9 +256,9 @@ export class Crossings {
       if (rear < -kHalfWidth) return true;
       const gap = front - kHalfWidth - kStopShort;
       const passed = (this.#leftToGo(walker, crossing) + 2.5) / walker.pace;
-      if (gap < -0.3) return false;
+      if (gap < -kOver) return false;
       if (gap > vehicle.speed * (passed + 1.5) + 3) return true;
-      return gap > vehicle.speed ** 2 / 3.6 + 0.8 * vehicle.speed - 0.2;
+      return gap > vehicle.speed ** 2 / 3.6 + 0.8 * vehicle.speed - kOver;
     });
   }
 }
