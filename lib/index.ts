@@ -95,6 +95,8 @@ export {
   type TwoStageRow,
 } from './sim/epdms.js';
 export type { Explanation } from './sim/explanation.js';
+export { type SceneFromWindowOptions, sceneFromWindow } from './sim/from-window.js';
+export { type ParsedScene, parseScene, type SceneTrajectory } from './sim/parse-scene.js';
 export type { OwnSubScores, PdmClosed, PdmReference } from './sim/pdm-reference.js';
 export {
   PdmScorer,
@@ -104,6 +106,23 @@ export {
   type ScoreOptions,
 } from './sim/pdm-scorer.js';
 export type { FilteredScores, PdmScores, SubScores } from './sim/pdm-scores.js';
+export { type Predictions, readPredictions } from './sim/read-predictions.js';
+export { type ReadSceneOptions, readSceneFile } from './sim/read-scene.js';
+export type {
+  PdmScene,
+  Ring,
+  SceneAgent,
+  SceneAgentType,
+  SceneArea,
+  SceneEgo,
+  SceneLane,
+  SceneLights,
+  SceneMap,
+  ScenePose,
+  SceneRoadblock,
+  SceneSample,
+} from './sim/scene.js';
+export { sceneToJson } from './sim/scene-json.js';
 export { type ScoreFlags, type SubScore, stepsOf } from './sim/score-rows.js';
 export type { Trajectories, Trajectory } from './sim/trajectories.js';
 export {

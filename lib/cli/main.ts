@@ -8,14 +8,18 @@ import { generateCommand } from './generate.js';
 import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
+import { scoreCommand } from './score.js';
 import { trainCommand } from './train.js';
 
 const program = new Command('wam-flow')
   .description('Motion planner by discrete flow matching.')
   .version(packageVersion(), '-V, --version')
+  // `score --version v1` is that command's own option.
+  .enablePositionalOptions()
   .addCommand(planCommand())
   .addCommand(trainCommand())
   .addCommand(evaluateCommand())
+  .addCommand(scoreCommand())
   .addCommand(generateCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())

@@ -120,9 +120,10 @@ export class Explainer {
       }
       case 'drivingDirectionCompliance': {
         const bound = value < 6 ? 2 : 6;
+        const uncounted = this.#version === 'v1' ? '; version 1 does not count it' : '';
         const text =
           `driving direction: in the second up to ${(step / 10).toFixed(1)} s the ego centre moves ` +
-          `${value.toFixed(2)} m off the lanes of the route (half marks from 2 m, none from 6 m)`;
+          `${value.toFixed(2)} m off the lanes of the route (half marks from 2 m, none from 6 m)${uncounted}`;
         return { value, bound, unit: 'm', text };
       }
       case 'laneKeeping': {
