@@ -102,6 +102,7 @@
       "native/binding/plan_packing.cpp",
       "native/binding/sim_binding.cpp",
       "native/binding/sim_drive.cpp",
+      "native/binding/sim_geometry_binding.cpp",
       "native/binding/sim_packing.cpp",
       "native/binding/sim_scorer.cpp",
       "native/binding/tensors.cpp",

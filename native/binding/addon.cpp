@@ -51,6 +51,7 @@ NAPI_MODULE_INIT() {
     register_training(functions);
     register_sim(functions);
     register_drive(functions);
+    register_sim_geometry(functions);
     register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());
