@@ -1,41 +1,24 @@
 import type { RoadMap } from '../../observation.js';
 import type { Point } from './violation.js';
 
-interface Ring {
-  points: readonly Point[];
-  minX: number;
-  minY: number;
-  maxX: number;
-  maxY: number;
-}
+const kBand = 6; // metres
 
-const kCell = 24; // metres
-
-/** The drivable area of a map as a union of polygons, found through a grid. */
+/** The drivable area of a map: the union of its polygons. */
 export class DrivableArea {
-  readonly #cells = new Map<string, { exterior: Ring; holes: Ring[] }[]>();
+  readonly #polygons: readonly { exterior: Ring; holes: readonly Ring[] }[];
 
   constructor(map: RoadMap) {
-    for (const { exterior, holes } of map.drivableArea) {
-      const polygon = { exterior: ring(exterior), holes: holes.map(ring) };
-      const { minX, minY, maxX, maxY } = polygon.exterior;
-      for (let i = Math.floor(minX / kCell); i <= Math.floor(maxX / kCell); ++i) {
-        for (let k = Math.floor(minY / kCell); k <= Math.floor(maxY / kCell); ++k) {
-          const key = `${i},${k}`;
-          const list = this.#cells.get(key);
-          if (list) list.push(polygon);
-          else this.#cells.set(key, [polygon]);
-        }
-      }
-    }
+    this.#polygons = map.drivableArea.map(({ exterior, holes }) => ({
+      exterior: new Ring(exterior),
+      holes: holes.map((hole) => new Ring(hole)),
+    }));
   }
 
   /** Whether a point, metres, is inside; borders may be told either way. */
   contains(x: number, y: number): boolean {
-    const list = this.#cells.get(`${Math.floor(x / kCell)},${Math.floor(y / kCell)}`) ?? [];
-    return list.some(
+    return this.#polygons.some(
       ({ exterior, holes }) =>
-        isInside(exterior, x, y) && !holes.some((hole) => isInside(hole, x, y)),
+        exterior.contains(x, y) && !holes.some((hole) => hole.contains(x, y)),
     );
   }
 
@@ -50,25 +33,53 @@ export class DrivableArea {
   }
 }
 
-function ring(points: readonly Point[]): Ring {
-  const xs = points.map(([x]) => x);
-  const ys = points.map(([, y]) => y);
-  return {
-    points,
-    minX: Math.min(...xs),
-    minY: Math.min(...ys),
-    maxX: Math.max(...xs),
-    maxY: Math.max(...ys),
-  };
-}
+/**
+ * A closed ring. Roads are long and narrow: rays are cast across the longer side of the ring's bounding box, and only
+ * the edges in the ray's band are looked at.
+ */
+class Ring {
+  readonly #edges: readonly (readonly [number, number, number, number])[];
+  readonly #bands = new Map<number, (readonly [number, number, number, number])[]>();
+  readonly #bounds: readonly [number, number, number, number];
+  readonly #swapped: boolean;
 
-/** Even-odd rule: a ray to +x crosses the ring an odd number of times. */
-function isInside({ points, minX, minY, maxX, maxY }: Ring, x: number, y: number): boolean {
-  if (x < minX || x > maxX || y < minY || y > maxY) return false;
-  let inside = false;
-  for (let i = 0, k = points.length - 1; i < points.length; k = i++) {
-    const [[ax, ay], [bx, by]] = [points[i], points[k]];
-    if (ay > y !== by > y && x < ax + ((bx - ax) * (y - ay)) / (by - ay)) inside = !inside;
+  constructor(points: readonly Point[]) {
+    const xs = points.map(([x]) => x);
+    const ys = points.map(([, y]) => y);
+    const [minX, maxX, minY, maxY] = [
+      Math.min(...xs),
+      Math.max(...xs),
+      Math.min(...ys),
+      Math.max(...ys),
+    ];
+    this.#bounds = [minX, maxX, minY, maxY];
+    this.#swapped = maxX - minX > maxY - minY;
+    this.#edges = points.map(([x, y], i) => {
+      const [u, v] = points[(i + 1) % points.length];
+      return this.#swapped ? [y, x, v, u] : [x, y, u, v];
+    });
   }
-  return inside;
+
+  /** Even-odd rule. */
+  contains(x: number, y: number): boolean {
+    const [minX, maxX, minY, maxY] = this.#bounds;
+    if (x < minX || x > maxX || y < minY || y > maxY) return false;
+    const [p, q] = this.#swapped ? [y, x] : [x, y];
+    let inside = false;
+    for (const [ap, aq, bp, bq] of this.#band(Math.floor(q / kBand))) {
+      if (aq > q !== bq > q && p < ap + ((bp - ap) * (q - aq)) / (bq - aq)) inside = !inside;
+    }
+    return inside;
+  }
+
+  #band(index: number) {
+    const known = this.#bands.get(index);
+    if (known) return known;
+    const [low, high] = [index * kBand, (index + 1) * kBand];
+    const band = this.#edges.filter(
+      ([, a, , b]) => Math.max(a, b) >= low && Math.min(a, b) <= high,
+    );
+    this.#bands.set(index, band);
+    return band;
+  }
 }

@@ -14,7 +14,7 @@ const kNear = 3; // pieces of one lane that touch because they follow each other
 
 /**
  * Lanes that overlap themselves, and pairs that overlap although they neither cross in a junction or roundabout, nor
- * are neighbours, nor are linked or fork from or into one lane.
+ * follow each other, nor fork from or merge into one lane.
  */
 export function overlapViolations(map: ScenarioMap): Violation[] {
   const cells = new Map<string, Piece[]>();
@@ -48,8 +48,9 @@ function keysOf(corners: readonly Point[]): string[] {
 function compare(a: Piece, b: Piece, found: Map<string, Violation>): void {
   const same = a.lane === b.lane;
   if (same ? Math.abs(a.index - b.index) <= kNear : mayOverlap(a.lane, b.lane)) return;
+  if (depth(a.corners, b.corners) < kDepth) return;
   const key = `${b.lane.id}/${a.lane.id}`;
-  if (found.has(key) || depth(a.corners, b.corners) < kDepth) return;
+  if (found.has(key)) return;
   found.set(key, {
     rule: same ? 'self-overlap' : 'lane-overlap',
     where: same ? `lane ${a.lane.id}` : `lanes ${b.lane.id} and ${a.lane.id}`,
@@ -66,26 +67,34 @@ function mayOverlap(a: ScenarioLane, b: ScenarioLane): boolean {
     (kCrossing.has(a.type) && kCrossing.has(b.type)) ||
     a.successors.includes(b.id) ||
     b.successors.includes(a.id) ||
-    [a.leftNeighbor, a.rightNeighbor].includes(b.id) ||
     shares(a.successors, b.successors) ||
     shares(a.predecessors, b.predecessors)
   );
 }
 
-/** How deep two convex quadrilaterals reach into each other, metres: the least over all separating axes. */
+/**
+ * How deep two convex quadrilaterals reach into each other, metres: the least over all separating axes. Less than
+ * kDepth is given as the first such value that is met.
+ */
 function depth(a: readonly Point[], b: readonly Point[]): number {
   let least = Number.POSITIVE_INFINITY;
   for (const shape of [a, b]) {
-    for (let i = 0; i < shape.length; ++i) {
-      const [p, q] = [shape[i], shape[(i + 1) % shape.length]];
+    for (let i = 0; i < 4; ++i) {
+      const p = shape[i];
+      const q = shape[(i + 1) & 3];
       const length = Math.hypot(q[0] - p[0], q[1] - p[1]);
       if (length < 1e-9) continue;
-      const [nx, ny] = [(p[1] - q[1]) / length, (q[0] - p[0]) / length];
-      const along = (corners: readonly Point[]) => {
-        const values = corners.map(([x, y]) => x * nx + y * ny);
-        return [Math.min(...values), Math.max(...values)];
-      };
-      const [[a0, a1], [b0, b1]] = [along(a), along(b)];
+      const nx = (p[1] - q[1]) / length;
+      const ny = (q[0] - p[0]) / length;
+      let [a0, a1, b0, b1] = [Infinity, -Infinity, Infinity, -Infinity];
+      for (let k = 0; k < 4; ++k) {
+        const onA = a[k][0] * nx + a[k][1] * ny;
+        const onB = b[k][0] * nx + b[k][1] * ny;
+        a0 = Math.min(a0, onA);
+        a1 = Math.max(a1, onA);
+        b0 = Math.min(b0, onB);
+        b1 = Math.max(b1, onB);
+      }
       least = Math.min(least, Math.min(a1, b1) - Math.max(a0, b0));
       if (least < kDepth) return least;
     }
