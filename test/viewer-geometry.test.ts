@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Camera } from '../lib/viewer/browser/camera.js';
+import { mixPose } from '../lib/viewer/browser/geometry.js';
 import {
   boundsOf,
   constantVelocity,
-  mixPose,
   planAt,
   poseAt,
-} from '../lib/viewer/browser/geometry.js';
-import { Playback } from '../lib/viewer/browser/playback.js';
-import type { View } from '../lib/viewer/browser/state.js';
+} from '../lib/viewer/browser/plans/geometry.js';
+import { Playback } from '../lib/viewer/browser/plans/playback.js';
+import type { View } from '../lib/viewer/browser/plans/state.js';
 import { errorsOf } from '../lib/viewer/errors.js';
 import { fourStepPlan, straightCase, straightPoses } from './support/viewer-cases.js';
 

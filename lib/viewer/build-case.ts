@@ -7,18 +7,10 @@ import {
   type Track,
 } from '../scenario/types.js';
 import type { Border, CaseLane, CasePlan, CaseVehicle, FlatLine, PlanCase, Pose } from './case.js';
+import { type Frame, flat, frameAt, type Point, roundPose, round } from './ego-frame.js';
 
 /** Lanes and vehicles farther from the ego than this many metres are left out of the page. */
 const kRadius = 110;
-/** Lane points that lie this near (metres) to a straight line between others are left out too. */
-const kTolerance = 0.03;
-
-type Point = readonly [number, number];
-/** Map frame to the ego's present frame. */
-interface Frame {
-  point(x: number, y: number): [number, number];
-  pose(x: number, y: number, heading: number): Pose;
-}
 
 /**
  * What the page shows of a planning window: everything within 110 m, in the ego's present frame, rounded to
@@ -56,7 +48,7 @@ export function caseFromWindow(window: ScenarioWindow, plans: readonly CasePlan[
 /** Poses [n, 3] as the page wants them; any trajectory of the API will do. */
 export function posesOf(trajectory: ArrayLike<number>): Pose[] {
   return Array.from({ length: Math.floor(trajectory.length / 3) }, (_, i) =>
-    pose(trajectory[3 * i], trajectory[3 * i + 1], trajectory[3 * i + 2]),
+    roundPose(trajectory[3 * i], trajectory[3 * i + 1], trajectory[3 * i + 2]),
   );
 }
 
@@ -130,47 +122,6 @@ function bordersOf(lane: Lane & { markings?: readonly [string | null, string | n
   };
 }
 
-function frameAt(x0: number, y0: number, heading0: number): Frame {
-  const [cos, sin] = [Math.cos(heading0), Math.sin(heading0)];
-  const point = (x: number, y: number): [number, number] => {
-    const [dx, dy] = [x - x0, y - y0];
-    return [cos * dx + sin * dy, cos * dy - sin * dx];
-  };
-  return { point, pose: (x, y, heading) => pose(...point(x, y), heading - heading0) };
-}
-
-function pose(x: number, y: number, heading: number): Pose {
-  const wrapped = Math.atan2(Math.sin(heading), Math.cos(heading));
-  return [round(x, 2), round(y, 2), round(wrapped, 3)];
-}
-
 function distance([x, y]: Pose): number {
   return Math.hypot(x, y);
-}
-
-function flat(points: readonly Point[]): FlatLine {
-  return thin(points).flatMap(([x, y]) => [round(x, 2), round(y, 2)]);
-}
-
-/** Drops points within the tolerance of the line between those that stay (Douglas-Peucker). */
-function thin(points: readonly Point[]): readonly Point[] {
-  if (points.length < 3) return points;
-  const [a, b] = [points[0], points[points.length - 1]];
-  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-  const length = Math.hypot(dx, dy);
-  let farthest = 0;
-  let worst = kTolerance;
-  for (let i = 1; i < points.length - 1; ++i) {
-    const [px, py] = [points[i][0] - a[0], points[i][1] - a[1]];
-    const off = length < 1e-9 ? Math.hypot(px, py) : Math.abs(dx * py - dy * px) / length;
-    if (off > worst) [farthest, worst] = [i, off];
-  }
-  if (farthest === 0) return [a, b];
-  return [...thin(points.slice(0, farthest + 1)).slice(0, -1), ...thin(points.slice(farthest))];
-}
-
-function round(value: number, digits: number): number {
-  const scale = 10 ** digits;
-  // + 0 turns -0, which JSON would keep as a sign, into 0.
-  return Math.round(value * scale) / scale + 0;
 }

@@ -1,45 +1,41 @@
-import type { PlanCase } from '../case.js';
-import { errorsOf } from '../errors.js';
 import { byId, element } from './dom.js';
 
-const kCommand = {
-  left: 'turn left',
-  right: 'turn right',
-  straight: 'straight on',
-  unknown: 'no command',
-} as const;
-
-/** `straight on · 8.3 m/s · 14 other vehicles`. */
-export function factsOf(item: PlanCase): string {
-  const n = item.agents.length;
-  return `${motionOf(item)} · ${n} other ${n === 1 ? 'vehicle' : 'vehicles'}`;
+/** A line of the list. Groups follow each other: lines of one group stand together. */
+export interface CaseEntry {
+  group: string;
+  id: string;
+  /** Second line: `straight on, 8.3 m/s`. */
+  facts: string;
+  /** Figures at its end, with the heads of their columns (those of a group's first line are shown). */
+  columns: readonly string[];
+  numbers: readonly string[];
 }
 
-function motionOf(item: PlanCase): string {
-  return `${kCommand[item.command]} · ${item.speed.toFixed(1)} m/s`;
-}
-
-/** The list of cases with the error of each plan; `choose` is called with a case's index. */
+/** The list of cases; `choose` is called with a case's index. `unit` is what its figures are. */
 export class CaseList {
   readonly #buttons: HTMLElement[] = [];
   #current = -1;
 
-  constructor(cases: readonly PlanCase[], choose: (index: number) => void) {
-    byId('case-count').textContent = `${cases.length} ${cases.length === 1 ? 'case' : 'cases'}`;
-    byId('case-unit').textContent = cases.some((item) => item.ego.future.length > 0)
-      ? 'ADE, m'
-      : '';
+  constructor(
+    entries: readonly CaseEntry[],
+    noun: string,
+    unit: string,
+    choose: (index: number) => void,
+  ) {
+    const n = entries.length;
+    byId('case-count').textContent = `${n} ${noun}${n === 1 ? '' : 's'}`;
+    byId('case-unit').textContent = unit;
     const list = byId('cases');
     let group: HTMLElement | null = null;
-    cases.forEach((item, index) => {
-      if (!group || item.group !== cases[index - 1]?.group) {
+    entries.forEach((entry, index) => {
+      if (!group || entry.group !== entries[index - 1]?.group) {
         group = element('ol');
         const columns = element('span', { class: 'numbers' });
-        for (const plan of item.plans.slice(0, 2)) columns.append(element('i', {}, plan.label));
-        const head = element('h3', {}, element('span', {}, item.group), columns);
+        for (const column of entry.columns) columns.append(element('i', {}, column));
+        const head = element('h3', {}, element('span', {}, entry.group), columns);
         list.append(element('section', { class: 'group' }, head, group));
       }
-      const button = element('button', { type: 'button', class: 'case' }, ...content(item));
+      const button = element('button', { type: 'button', class: 'case' }, ...content(entry));
       button.addEventListener('click', () => choose(index));
       this.#buttons.push(button);
       group.append(element('li', {}, button));
@@ -57,15 +53,12 @@ export class CaseList {
   }
 }
 
-function content(item: PlanCase): HTMLElement[] {
+function content(entry: CaseEntry): HTMLElement[] {
   const numbers = element('span', { class: 'numbers' });
-  for (const plan of item.plans.slice(0, 2)) {
-    const { ade } = errorsOf(plan.refinements.at(-1) ?? [], item.ego.future);
-    numbers.append(element('b', {}, ade === null ? '–' : ade.toFixed(2)));
-  }
+  for (const number of entry.numbers) numbers.append(element('b', {}, number));
   return [
-    element('span', { class: 'case-id', title: item.id }, item.id),
-    element('span', { class: 'case-facts' }, motionOf(item)),
+    element('span', { class: 'case-id', title: entry.id }, entry.id),
+    element('span', { class: 'case-facts' }, entry.facts),
     numbers,
   ];
 }

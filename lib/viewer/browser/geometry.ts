@@ -1,44 +1,7 @@
-import type { PlanCase, Pose } from '../case.js';
+import type { Pose } from '../case.js';
 
-/** Seconds between waypoints, and of the whole plan. */
-export const interval = 0.5;
+/** Seconds of a plan. */
 export const horizon = 4;
-
-/** Part `s` of the way from `a` to `b`; the heading takes the short way round. */
-export function mixPose(a: Pose, b: Pose, s: number): Pose {
-  const turn = Math.atan2(Math.sin(b[2] - a[2]), Math.cos(b[2] - a[2]));
-  return [a[0] + s * (b[0] - a[0]), a[1] + s * (b[1] - a[1]), a[2] + s * turn];
-}
-
-/** The plan at a fractional refinement step: between two steps it is a blend, for the animation only. */
-export function planAt(refinements: readonly (readonly Pose[])[], step: number): readonly Pose[] {
-  const k = Math.min(Math.floor(step), refinements.length - 1);
-  const a = refinements[k] ?? [];
-  const b = refinements[k + 1];
-  const s = step - k;
-  if (!b || s <= 0) return a;
-  const smooth = s * s * (3 - 2 * s);
-  return a.map((pose, i) => mixPose(pose, b[i] ?? pose, smooth));
-}
-
-/** Pose at `time` seconds on the way from `present` through `poses`; null where they do not reach so far. */
-export function poseAt(present: Pose, poses: readonly Pose[], time: number): Pose | null {
-  const k = Math.floor(time / interval + 1e-9);
-  const a = k === 0 ? present : poses[k - 1];
-  if (!a) return null;
-  const b = poses[k];
-  const s = time / interval - k;
-  if (s < 1e-6) return a;
-  return b ? mixPose(a, b, s) : null;
-}
-
-/** Eight poses at the present speed along the present heading. */
-export function constantVelocity(item: PlanCase): Pose[] {
-  return Array.from({ length: horizon / interval }, (_, i) => {
-    const t = (i + 1) * interval;
-    return [item.speed * t, 0, 0];
-  });
-}
 
 /** Axis-aligned bounds of points. */
 export interface Bounds {
@@ -48,16 +11,16 @@ export interface Bounds {
   y1: number;
 }
 
-/** What a first look should show: the plans, the recorded future, a little of the past, and room around them. */
-export function boundsOf(item: PlanCase): Bounds {
-  const bounds = { x0: -12, y0: -14, x1: 24, y1: 14 };
-  const add = (pose: Pose): void => {
-    bounds.x0 = Math.min(bounds.x0, pose[0] - 4);
-    bounds.x1 = Math.max(bounds.x1, pose[0] + 6);
-    bounds.y0 = Math.min(bounds.y0, pose[1] - 6);
-    bounds.y1 = Math.max(bounds.y1, pose[1] + 6);
-  };
-  for (const plan of item.plans) for (const poses of plan.refinements) poses.forEach(add);
-  item.ego.future.forEach(add);
-  return bounds;
+/** Part `s` of the way from `a` to `b`; the heading takes the short way round. */
+export function mixPose(a: Pose, b: Pose, s: number): Pose {
+  const turn = Math.atan2(Math.sin(b[2] - a[2]), Math.cos(b[2] - a[2]));
+  return [a[0] + s * (b[0] - a[0]), a[1] + s * (b[1] - a[1]), a[2] + s * turn];
+}
+
+/** Grows `bounds` so that `pose` lies in it with `along` and `across` metres to spare. */
+export function include(bounds: Bounds, pose: Pose, along: number, across: number): void {
+  bounds.x0 = Math.min(bounds.x0, pose[0] - along);
+  bounds.x1 = Math.max(bounds.x1, pose[0] + along);
+  bounds.y0 = Math.min(bounds.y0, pose[1] - across);
+  bounds.y1 = Math.max(bounds.y1, pose[1] + across);
 }

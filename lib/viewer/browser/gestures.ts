@@ -1,11 +1,19 @@
 import type { Camera } from './camera.js';
 
-/** Drag to pan, wheel and pinch to zoom, double click to zoom in. `changed` is called after each move. */
+/** A pointer that stays within so many pixels of where it came down clicks. */
+const kClickReach = 5;
+
+/**
+ * Drag to pan, wheel and pinch to zoom, double click to zoom in. `changed` is called after each move, `clicked` with
+ * pixels from the upper left corner.
+ */
 export function attachGestures(
   canvas: HTMLCanvasElement,
   camera: Camera,
   changed: () => void,
+  clicked: (px: number, py: number) => void,
 ): void {
+  let pressed: { x: number; y: number } | null = null;
   const pointers = new Map<number, { x: number; y: number }>();
 
   const at = (event: MouseEvent): { x: number; y: number } => {
@@ -24,12 +32,16 @@ export function attachGestures(
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at(event));
+    // A second finger makes it a pinch.
+    pressed = pointers.size === 1 ? at(event) : null;
     canvas.dataset.dragging = 'true';
   });
   canvas.addEventListener('pointermove', (event) => {
     if (!pointers.has(event.pointerId)) return;
+    const now = at(event);
+    if (pressed && Math.hypot(now.x - pressed.x, now.y - pressed.y) > kClickReach) pressed = null;
     const before = spread();
-    pointers.set(event.pointerId, at(event));
+    pointers.set(event.pointerId, now);
     const after = spread();
     camera.pan(after.x - before.x, after.y - before.y);
     if (pointers.size > 1 && before.distance > 0) {
@@ -41,7 +53,11 @@ export function attachGestures(
     pointers.delete(event.pointerId);
     if (pointers.size === 0) delete canvas.dataset.dragging;
   };
-  canvas.addEventListener('pointerup', release);
+  canvas.addEventListener('pointerup', (event) => {
+    if (pressed && pointers.size === 1) clicked(pressed.x, pressed.y);
+    pressed = null;
+    release(event);
+  });
   canvas.addEventListener('pointercancel', release);
 
   canvas.addEventListener(

@@ -1,22 +1,12 @@
 import { byId, element } from './dom.js';
-import type { Layer } from './state.js';
-
-const kEntries: readonly [Layer, string][] = [
-  ['plan', 'Plan'],
-  ['guesses', 'Earlier guesses'],
-  ['samples', 'Other samples'],
-  ['human', 'Recorded driver'],
-  ['inertia', 'Constant velocity'],
-  ['traffic', 'Traffic'],
-  ['route', 'Route'],
-];
 
 /** The legend: each entry is a switch of its layer. */
-export class Legend {
+export class Legend<Layer extends string> {
   readonly #buttons = new Map<Layer, HTMLElement>();
 
-  constructor(toggle: (layer: Layer) => void) {
-    for (const [layer, name] of kEntries) {
+  /** `entries`: layer and name; the style sheet draws the key of a layer by its class `key-<layer>`. */
+  constructor(entries: readonly (readonly [Layer, string])[], toggle: (layer: Layer) => void) {
+    for (const [layer, name] of entries) {
       const key = element('i', { class: `key key-${layer}` });
       const button = element('button', { type: 'button', title: `Show or hide` }, key, name);
       button.addEventListener('click', () => toggle(layer));

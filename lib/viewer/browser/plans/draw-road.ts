@@ -1,5 +1,6 @@
-import type { Border, CaseLane, FlatLine, PlanCase } from '../case.js';
-import type { Camera } from './camera.js';
+import type { Border, CaseLane, PlanCase } from '../../case.js';
+import type { Camera } from '../camera.js';
+import { trace } from '../draw-lines.js';
 import type { Palette } from './palette.js';
 
 type Context = CanvasRenderingContext2D;
@@ -14,7 +15,7 @@ interface Road {
 
 const kRoads = new WeakMap<PlanCase, Road>();
 
-/** Ground, grid, lanes, borders, stop lines; the context is in metres. */
+/** Lanes, borders, stop lines; the context is in metres. */
 export function drawRoad(
   ctx: Context,
   item: PlanCase,
@@ -51,32 +52,6 @@ export function drawRoad(
   ctx.strokeStyle = palette.opposite;
   ctx.stroke(road.borders.opposite);
   for (const lane of item.lanes) drawStopLine(ctx, lane, palette, pixel);
-}
-
-/** Lines every 10 m over the part of the world in sight, drawn below the road. */
-export function drawGrid(ctx: Context, camera: Camera, palette: Palette): void {
-  const corners = [
-    camera.toWorld(0, 0),
-    camera.toWorld(camera.width, 0),
-    camera.toWorld(0, camera.height),
-    camera.toWorld(camera.width, camera.height),
-  ];
-  const spacing = camera.scale < 2.5 ? 50 : 10;
-  const low = (axis: 0 | 1): number =>
-    Math.floor(Math.min(...corners.map((c) => c[axis])) / spacing) * spacing;
-  const high = (axis: 0 | 1): number => Math.max(...corners.map((c) => c[axis]));
-  ctx.beginPath();
-  for (let x = low(0); x <= high(0); x += spacing) {
-    ctx.moveTo(x, low(1));
-    ctx.lineTo(x, high(1));
-  }
-  for (let y = low(1); y <= high(1); y += spacing) {
-    ctx.moveTo(low(0), y);
-    ctx.lineTo(high(0), y);
-  }
-  ctx.lineWidth = 1 / camera.scale;
-  ctx.strokeStyle = palette.grid;
-  ctx.stroke();
 }
 
 function drawStopLine(ctx: Context, lane: CaseLane, palette: Palette, pixel: number): void {
@@ -134,12 +109,4 @@ function roadOf(item: PlanCase): Road {
   }
   kRoads.set(item, road);
   return road;
-}
-
-function trace(path: Path2D | Context, line: FlatLine): void {
-  for (let i = 0; i + 1 < line.length; i += 2) {
-    const [x, y] = [line[i] as number, line[i + 1] as number];
-    if (i === 0) path.moveTo(x, y);
-    else path.lineTo(x, y);
-  }
 }

@@ -1,4 +1,4 @@
-import { horizon } from './geometry.js';
+import { horizon } from '../geometry.js';
 import type { View } from './state.js';
 
 const kStepsPerSecond = 1.25;

@@ -1,4 +1,4 @@
-import type { PlanCase } from '../case.js';
+import type { PlanCase } from '../../case.js';
 
 /** What can be shown and hidden. */
 export type Layer = 'plan' | 'guesses' | 'samples' | 'human' | 'inertia' | 'traffic' | 'route';

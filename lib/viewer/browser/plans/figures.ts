@@ -1,6 +1,6 @@
-import type { CasePlan, PlanCase } from '../case.js';
-import { errorsOf } from '../errors.js';
-import { byId, element, metres } from './dom.js';
+import type { CasePlan, PlanCase } from '../../case.js';
+import { errorsOf } from '../../errors.js';
+import { byId, element, metres } from '../dom.js';
 import { constantVelocity, planAt } from './geometry.js';
 import { stepColor } from './palette.js';
 

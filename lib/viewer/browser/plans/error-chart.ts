@@ -1,6 +1,7 @@
-import type { PlanCase, Pose } from '../case.js';
-import { byId } from './dom.js';
-import { constantVelocity, horizon, interval } from './geometry.js';
+import type { PlanCase, Pose } from '../../case.js';
+import { byId } from '../dom.js';
+import { horizon } from '../geometry.js';
+import { constantVelocity, interval } from './geometry.js';
 
 const kWidth = 224;
 const kHeight = 112;

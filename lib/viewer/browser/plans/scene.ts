@@ -1,7 +1,9 @@
-import type { PlanCase, Pose } from '../case.js';
-import type { Camera } from './camera.js';
+import type { PlanCase, Pose } from '../../case.js';
+import type { Camera } from '../camera.js';
+import { drawGrid } from '../draw-lines.js';
+import { beginDrawing } from '../stage.js';
 import { drawPlan } from './draw-plan.js';
-import { drawGrid, drawRoad } from './draw-road.js';
+import { drawRoad } from './draw-road.js';
 import { drawEgo, drawTail, drawTraffic } from './draw-vehicle.js';
 import { planAt, poseAt } from './geometry.js';
 import { readPalette } from './palette.js';
@@ -14,19 +16,13 @@ export function drawScene(
   view: View,
   camera: Camera,
 ): void {
-  const ctx = canvas.getContext('2d', { alpha: false });
+  const palette = readPalette();
+  const ctx = beginDrawing(canvas, camera, palette.ground);
   if (!ctx) return;
   const item = caseOf(cases, view);
   const plan = item.plans[view.planIndex];
-  const palette = readPalette();
-  const ratio = canvas.width / camera.width;
   const pixel = 1 / camera.scale;
-  ctx.setTransform(1, 0, 0, 1, 0, 0);
-  ctx.fillStyle = palette.ground;
-  ctx.fillRect(0, 0, canvas.width, canvas.height);
-  const [a, b, c, d, e, f] = camera.matrix();
-  ctx.setTransform(a * ratio, b * ratio, c * ratio, d * ratio, e * ratio, f * ratio);
-  drawGrid(ctx, camera, palette);
+  drawGrid(ctx, camera, palette.grid);
   drawRoad(ctx, item, camera, palette, !view.hidden.has('route'));
   if (!view.hidden.has('traffic')) drawTraffic(ctx, item, view.time, pixel, palette);
   drawTail(ctx, item.ego.history, pixel, palette.ego);

@@ -1,5 +1,7 @@
-import type { CaseVehicle, PlanCase, Pose } from '../case.js';
-import { horizon, poseAt } from './geometry.js';
+import type { CaseVehicle, PlanCase, Pose } from '../../case.js';
+import { drawBody, traceBody } from '../draw-body.js';
+import { horizon } from '../geometry.js';
+import { poseAt } from './geometry.js';
 import type { Palette } from './palette.js';
 
 type Context = CanvasRenderingContext2D;
@@ -41,7 +43,7 @@ export function drawEgo(
 /** Outline of the ego's box at `pose`, which is of the planned point. */
 export function drawGhost(ctx: Context, item: PlanCase, pose: Pose, width: number): void {
   ctx.beginPath();
-  box(ctx, centerOf(item, pose), item.ego);
+  traceBody(ctx, centerOf(item, pose), item.ego);
   ctx.lineWidth = width;
   ctx.stroke();
 }
@@ -87,7 +89,7 @@ function drawAhead(
   ctx.stroke();
   if (time < horizon) {
     ctx.beginPath();
-    box(ctx, end, agent);
+    traceBody(ctx, end, agent);
     ctx.globalAlpha = 0.4;
     ctx.stroke();
   }
@@ -97,54 +99,4 @@ function drawAhead(
 function centerOf(item: PlanCase, pose: Pose): Pose {
   const offset = item.ego.centerOffset;
   return [pose[0] + offset * Math.cos(pose[2]), pose[1] + offset * Math.sin(pose[2]), pose[2]];
-}
-
-/** A body with a windscreen, so that one sees where it points. */
-function drawBody(
-  ctx: Context,
-  pose: Pose,
-  size: CaseVehicle,
-  pixel: number,
-  fill: string,
-  line: string,
-): void {
-  ctx.beginPath();
-  box(ctx, pose, size);
-  ctx.fillStyle = fill;
-  ctx.fill();
-  ctx.lineWidth = Math.max(0.12, 1.2 * pixel);
-  ctx.strokeStyle = line;
-  ctx.stroke();
-  const [l, w] = [size.length / 2, size.width / 2];
-  ctx.beginPath();
-  local(ctx, pose, 0.42 * l, 0.72 * w, true);
-  local(ctx, pose, 0.18 * l, 0.62 * w);
-  local(ctx, pose, 0.18 * l, -0.62 * w);
-  local(ctx, pose, 0.42 * l, -0.72 * w);
-  ctx.closePath();
-  ctx.fillStyle = line;
-  ctx.fill();
-}
-
-/** Outline of a box with cut corners. */
-function box(ctx: Context, pose: Pose, size: CaseVehicle): void {
-  const [l, w] = [size.length / 2, size.width / 2];
-  const cut = Math.min(0.5, 0.35 * w);
-  local(ctx, pose, l - cut, w, true);
-  local(ctx, pose, l, w - cut);
-  local(ctx, pose, l, cut - w);
-  local(ctx, pose, l - cut, -w);
-  local(ctx, pose, cut * 0.6 - l, -w);
-  local(ctx, pose, -l, cut * 0.6 - w);
-  local(ctx, pose, -l, w - cut * 0.6);
-  local(ctx, pose, cut * 0.6 - l, w);
-  ctx.closePath();
-}
-
-/** Adds the point (ahead, left) of a body at `pose` to the path. */
-function local(ctx: Context, pose: Pose, ahead: number, left: number, move = false): void {
-  const [c, s] = [Math.cos(pose[2]), Math.sin(pose[2])];
-  const [x, y] = [pose[0] + c * ahead - s * left, pose[1] + s * ahead + c * left];
-  if (move) ctx.moveTo(x, y);
-  else ctx.lineTo(x, y);
 }

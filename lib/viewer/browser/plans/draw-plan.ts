@@ -1,4 +1,4 @@
-import type { CasePlan, PlanCase, Pose } from '../case.js';
+import type { CasePlan, PlanCase, Pose } from '../../case.js';
 import { drawGhost } from './draw-vehicle.js';
 import { constantVelocity, planAt } from './geometry.js';
 import { type Palette, stepColor } from './palette.js';
