@@ -372,7 +372,7 @@ describe('large scenes', () => {
     const { scene } = await read(text);
     clearInterval(timer);
     expect(scene.agents.length).toBe(10_000);
-    expect(longest).toBeLessThan(4 * parse + 250);
+    expect(longest).toBeLessThan(4 * parse + 1000);
   });
 
   it('a million objects, and a wide map of one polygon, are refused at once', async () => {
@@ -384,7 +384,7 @@ describe('large scenes', () => {
     scene.map.carparks[0].polygon = Array(1_000_000).fill([0, 0]);
     const other = await errorOf(Promise.resolve().then(() => parseScene(scene)));
     expect(other.message).toMatch(/carparks\[0\]\.polygon: expected an array of 3 to 100000 items/);
-    expect(performance.now() - before).toBeLessThan(1000);
+    expect(performance.now() - before).toBeLessThan(5000);
   });
 
   it('time grows with the size of a map, not with its square', () => {

@@ -193,6 +193,37 @@ describe('objects', () => {
   });
 });
 
+describe('extremes', () => {
+  it('the fastest tracks of a scenario file give a scene that is read back', async () => {
+    const { ego } = await sceneOf(({ recording, window }) => {
+      const [track] = recording.tracks;
+      track.vx.fill(200);
+      track.vy.fill(200);
+      track.heading.fill(Math.PI / 4);
+      // Half a second before and after, the other way.
+      for (const k of [24, 25, 26]) [track.vx[k], track.vy[k]] = [-200, -200];
+      Object.assign(window, { t0: 25 });
+    });
+    expect(ego.vx).toBeCloseTo(-200 * Math.SQRT2, 9);
+  });
+
+  it('more objects than a scene may have, an ego that is not there', async () => {
+    const { windows } = await tinyScenario(({ recording }) => {
+      const [, , last] = recording.tracks;
+      const short = { ...last, start: 25, n: 1 };
+      for (const name of ['x', 'y', 'heading', 'vx', 'vy']) short[name] = [last[name][25]];
+      for (let id = 3; id < 20_010; ++id) recording.tracks.push({ ...short, id });
+    });
+    const refused = (window: (typeof windows)[number], message: RegExp) =>
+      expect(() => sceneFromWindow(window)).toThrow(
+        expect.objectContaining({ code: 'ERR_RANGE', message: expect.stringMatching(message) }),
+      );
+    refused(windows[0], /at most 20000 objects within 70 m of the ego, received 2000\d/);
+    refused({ ...windows[0], ego: -1 }, /an ego that is seen at t0/);
+    refused({ ...windows[0], ego: 3, t0: 24 }, /received "track 3, step 24"/);
+  });
+});
+
 describe('lights', () => {
   const colors = async (...states: string[]) => {
     const { trafficLights } = await sceneOf(({ recording }) => {

@@ -9,7 +9,7 @@ const kMinArea = 2; // m^2
 const kMinAngle = (20 * Math.PI) / 180;
 const kMaxAngle = (165 * Math.PI) / 180;
 // A junction of 100 lanes has about a thousand pairs; a map with more than this is piled up on itself.
-const kMaxPairs = 100_000;
+const kMaxPairs = 50_000;
 
 interface Box {
   shape: LaneShape;

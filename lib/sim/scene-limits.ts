@@ -16,10 +16,10 @@ export const kMaxTrajectories = 100_000;
 
 /** Radians; headings need not be wrapped. */
 export const kMaxHeading = 100;
-/** m/s. */
-export const kMaxSpeed = 200;
-/** m/s^2. */
-export const kMaxAcceleration = 1000;
+/** m/s, each component in any frame (those of a track reach 200). */
+export const kMaxSpeed = 300;
+/** m/s^2: what such a speed and steps of 0.01 s come to. */
+export const kMaxAcceleration = 1e5;
 /** m. */
 export const kMinBoxSize = 0.001;
 export const kMaxBoxSize = 1000;

@@ -29,6 +29,7 @@ export interface MapPart {
   shapes: ReadonlyMap<LaneId, LaneShape>;
   connectors: ReadonlySet<LaneId>;
   roadblockOf: ReadonlyMap<LaneId, SceneRoadblock>;
+  lanesOf: ReadonlyMap<SceneRoadblock, readonly LaneId[]>;
 }
 
 const parts = new WeakMap<ScenarioMap, MapPart>();
@@ -96,6 +97,7 @@ function makeMapPart(map: ScenarioMap): MapPart {
     shapes,
     connectors,
     roadblockOf,
+    lanesOf: new Map(groups.map((group, i) => [roadblocks[i], group.lanes])),
   };
 }
 

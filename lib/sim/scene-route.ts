@@ -68,9 +68,7 @@ function straightOn(part: MapPart, id: LaneId): LaneId | undefined {
   const next =
     own.length > 0
       ? own
-      : [...part.shapes.values()]
-          .filter(({ lane }) => part.roadblockOf.get(lane.id) === block)
-          .flatMap(({ lane }) => lane.successors);
+      : part.lanesOf.get(block)!.flatMap((lane) => part.shapes.get(lane)!.lane.successors);
   let [best, least]: [LaneId | undefined, number] = [undefined, Infinity];
   for (const candidate of next) {
     const turn = Math.abs(part.shapes.get(candidate)!.turn);
