@@ -8,6 +8,9 @@ export {
   evaluate,
 } from './eval/evaluate.js';
 export type { PlanMetrics } from './eval/metrics.js';
+export type { FailedWindow } from './eval/pdm-pass.js';
+export type { PdmGroup, PdmRow, PdmSummary } from './eval/pdm-summary.js';
+export type { PdmTable } from './eval/pdm-table.js';
 export type {
   EvaluateDecode,
   EvaluatedPlan,

@@ -69,6 +69,10 @@ describe('wam-flow evaluate', () => {
       }
       expect(Object.keys(row.latencyMs)).toEqual(['p50', 'p99']);
       expect(Object.keys(row.by)).toEqual(['location', 'manoeuvre']);
+      expect(Object.keys(row.pdm.by)).toEqual(['location', 'manoeuvre']);
+      expect(row.pdm.epdms.score).toBeGreaterThanOrEqual(row.pdm.epdmsUnfiltered.score);
+      expect(row.pdm.ci.pdms.score).toHaveLength(2);
+      expect(json.pdm).toMatchObject({ n: windows.length, traffic: 'replay', failed: [] });
     } finally {
       remove();
     }
@@ -78,8 +82,14 @@ describe('wam-flow evaluate', () => {
     const lines = (await run('--baselines', '--resamples', '20')).split('\n');
     expect(lines[0]).toMatch(/^planner +ADE m +95 % +difference +FDE m/);
     expect(lines[2]).toMatch(/^recorded driver +0\.00 +0\.00-0\.00/);
-    expect(lines[3]).toMatch(/^constant velocity +3\.\d\d .* reference /);
+    expect(lines[4]).toMatch(/^constant velocity +3\.\d\d .* reference /);
     expect(lines.some((line) => line.includes('left turn (11)'))).toBe(true);
+    const titles = lines.filter((line) => /^E?PDMS in %/.test(line));
+    expect(titles[0]).toContain('NAVSIM v1.1, 67 windows');
+    expect(titles[1]).toContain('NAVSIM v2.2');
+    expect(lines.some((line) => /^planner +EPDMS .* LK +HC +EC +unfiltered$/.test(line))).toBe(
+      true,
+    );
   });
 
   it('refuses options that are none', async () => {

@@ -56,14 +56,15 @@ describe('evaluate', () => {
     });
     expect(rows.map(({ planner }) => planner)).toEqual([
       'recorded driver',
+      'PDM-Closed',
       'constant velocity',
       'constant yaw rate',
       'constant yaw rate and acceleration',
       'wam-flow',
     ]);
     expect(n).toBe(data.windows.length);
-    const [driver, , , , planner] = rows;
-    expect(reference).toBe(4);
+    const [driver, , , , , planner] = rows;
+    expect(reference).toBe(5);
     expect(planner).toMatchObject({
       steps: 1,
       decode: 'median',
@@ -97,7 +98,7 @@ describe('evaluate', () => {
       resamples: 10,
     });
     expect(
-      rows.slice(4).map(({ planner, decode, steps, rule }) => [planner, decode, steps, rule]),
+      rows.slice(5).map(({ planner, decode, steps, rule }) => [planner, decode, steps, rule]),
     ).toEqual([
       ['x', 'argmax', 1, 'integrated'],
       ['x', 'argmax', 3, 'integrated'],
@@ -246,7 +247,8 @@ describe('evaluate', () => {
       signal: controller.signal,
       onProgress: (count, total) => {
         done.push(count);
-        expect(total).toBe(4 * data.windows.length);
+        // Four rows of plans, then one step a window for its scores.
+        expect(total).toBe(5 * data.windows.length);
         if (count === 20) controller.abort(new Error('enough'));
       },
     });

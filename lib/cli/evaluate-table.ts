@@ -1,4 +1,5 @@
 import type { Evaluation, EvaluationRow } from '../eval/evaluate.js';
+import type { RowHead } from '../eval/measured.js';
 import { type Column, renderTable } from './table.js';
 
 /**
@@ -41,6 +42,17 @@ export function mainTable(evaluation: Evaluation): string {
 
 /** ADE / FDE of each group; a line a row. */
 export function breakdownTable(evaluation: Evaluation): string {
+  return breakdown(evaluation, (row, kind, name) => {
+    const { ade, fde } = row.by[kind][name];
+    return `${ade.toFixed(2)} / ${fde.toFixed(2)}`;
+  });
+}
+
+/** A column a group; a line a row. */
+export function breakdown(
+  evaluation: Evaluation,
+  cell: (row: EvaluationRow, kind: 'location' | 'manoeuvre', name: string) => string,
+): string {
   const [first] = evaluation.rows;
   const groups = (['location', 'manoeuvre'] as const).flatMap((kind) =>
     Object.entries(first.by[kind]).map(([name, { n }]) => ({ kind, name, n })),
@@ -51,21 +63,19 @@ export function breakdownTable(evaluation: Evaluation): string {
   ];
   const rows = evaluation.rows.map((row) => [
     label(row),
-    ...groups.map(({ kind, name }) => {
-      const { ade, fde } = row.by[kind][name];
-      return `${ade.toFixed(2)} / ${fde.toFixed(2)}`;
-    }),
+    ...groups.map(({ kind, name }) => cell(row, kind, name)),
   ]);
   return renderTable(columns, grouped(evaluation, rows));
 }
 
-/** A blank line between the baselines and the planner. */
-function grouped(evaluation: Evaluation, rows: string[][]): string[][] {
+/** The rows with a blank line between the baselines and the planner. */
+export function grouped(evaluation: Evaluation, rows: string[][]): string[][] {
   const planner = evaluation.rows.findIndex((row) => row.decode !== null);
   return planner < 0 ? rows : [...rows.slice(0, planner), [], ...rows.slice(planner)];
 }
 
-function label(row: EvaluationRow): string {
+/** Planner and options of a row. */
+export function label(row: RowHead): string {
   if (row.decode === null) return row.planner;
   const parts = [
     row.planner,

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { WamFlowError } from '../errors.js';
 import { type Evaluation, evaluate } from '../eval/evaluate.js';
+import type { PdmSummary } from '../eval/pdm-summary.js';
 import type { EvaluateDecode } from '../eval/planner-runs.js';
 import type { Reduce, StepRule } from '../plan-options.js';
 import { Planner } from '../planner.js';
@@ -16,6 +17,7 @@ import {
   printJson,
 } from './command.js';
 import { breakdownTable, mainTable } from './evaluate-table.js';
+import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
 import { Progress } from './progress.js';
 import { withInterrupt } from './run.js';
 import { readData } from './windows.js';
@@ -35,10 +37,14 @@ interface EvaluateCommandOptions extends CommonOptions {
   resamples: number;
   latencyCalls: number;
   baselines?: boolean;
+  limit?: number;
+  pdm: boolean;
 }
 
 /** minADE is taken over six samples even where a plan has one. */
 const kLeastSamples = 6;
+/** Windows that could not be scored and are named. */
+const kShownFailures = 5;
 
 /** `wam-flow evaluate`: a planner against what recorded drivers did, beside the floors. */
 export function evaluateCommand(): Command {
@@ -78,6 +84,12 @@ export function evaluateCommand(): Command {
     .option('--threads <N>', 'threads of the planner', integerOption(1, 1024), 1)
     .option('--resamples <N>', 'of the confidence intervals', integerOption(1, 100_000), 1000)
     .option('--latency-calls <N>', 'calls that are timed for each row', integerOption(0, 1e6), 100)
+    .option(
+      '--limit <N>',
+      'windows at most, whole vehicles evenly spread (default: all)',
+      integerOption(1, 1e9),
+    )
+    .option('--no-pdm', 'without PDMS, EPDMS and PDM-Closed')
     .option('--baselines', 'the recorded driver and the floors alone; needs no model')
     .action((options: EvaluateCommandOptions) => withInterrupt((signal) => run(options, signal)));
 }
@@ -91,6 +103,8 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
   try {
     const evaluation = await evaluate(planner, data, {
       split,
+      limit: options.limit,
+      pdm: options.pdm,
       name: options.model,
       steps: options.steps,
       decode: options.decode,
@@ -138,4 +152,20 @@ function report(name: string, evaluation: Evaluation): void {
   print(mainTable(evaluation));
   print('\nADE / FDE by road and manoeuvre, metres\n');
   print(breakdownTable(evaluation));
+  if (evaluation.pdm) reportPdm(evaluation, evaluation.pdm);
+}
+
+function reportPdm(evaluation: Evaluation, { versions, n, pairs, failed }: PdmSummary): void {
+  print(`\nPDMS in %: ${versions.pdms}, ${n} windows, replayed traffic\n`);
+  print(pdmsTable(evaluation));
+  print(`\nEPDMS in %: ${versions.epdms}; extended comfort from ${pairs} pairs of windows\n`);
+  print(epdmsTable(evaluation));
+  print('\nPDMS / EPDMS by road and manoeuvre, %\n');
+  print(pdmBreakdownTable(evaluation));
+  for (const { window, code, message } of failed.slice(0, kShownFailures)) {
+    note(`not scored: ${window}: ${code}: ${message}`);
+  }
+  if (failed.length > kShownFailures) {
+    note(`not scored: ${failed.length - kShownFailures} windows more (--json names all)`);
+  }
 }

@@ -10,7 +10,7 @@ export type Interval = [low: number, high: number];
  */
 export class GroupBootstrap {
   readonly #groupOf: Int32Array;
-  readonly #sizes: Float64Array;
+  readonly #groups: number;
   /** [resamples, groups]: how often each group was drawn. */
   readonly #counts: Uint16Array;
   readonly #resamples: number;
@@ -29,8 +29,7 @@ export class GroupBootstrap {
       return index.size - 1;
     });
     const groups = index.size;
-    this.#sizes = new Float64Array(groups);
-    for (const group of this.#groupOf) ++this.#sizes[group];
+    this.#groups = groups;
     this.#resamples = resamples;
     this.#counts = new Uint16Array(resamples * groups);
     const next = splitMix32(seed);
@@ -40,27 +39,36 @@ export class GroupBootstrap {
   }
 
   get groups(): number {
-    return this.#sizes.length;
+    return this.#groups;
   }
 
-  /** 95 % interval of the mean of `values`, one value an item. Equal bounds when there is one group. */
+  /**
+   * 95 % interval of the mean of `values`, one value an item. Items without a value (NaN) are left out, and so are
+   * resamples without any. Equal bounds when there is one group; NaN when no item has a value.
+   */
   interval(values: ArrayLike<number>): Interval {
     const groups = this.groups;
     const sums = new Float64Array(groups);
-    for (const [i, group] of this.#groupOf.entries()) sums[group] += values[i];
+    const sizes = new Float64Array(groups);
+    for (const [i, group] of this.#groupOf.entries()) {
+      if (Number.isNaN(values[i])) continue;
+      sums[group] += values[i];
+      ++sizes[group];
+    }
     const means = new Float64Array(this.#resamples);
+    let known = 0;
     for (let r = 0; r < this.#resamples; ++r) {
       let sum = 0;
       let size = 0;
       for (let g = 0; g < groups; ++g) {
         const times = this.#counts[r * groups + g];
         sum += times * sums[g];
-        size += times * this.#sizes[g];
+        size += times * sizes[g];
       }
-      means[r] = sum / size;
+      if (size > 0) means[known++] = sum / size;
     }
-    means.sort();
-    return [quantile(means, 0.025), quantile(means, 0.975)];
+    const sorted = means.subarray(0, known).sort();
+    return [quantile(sorted, 0.025), quantile(sorted, 0.975)];
   }
 }
 

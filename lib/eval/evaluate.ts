@@ -1,28 +1,24 @@
-import { argumentError, WamFlowError } from '../errors.js';
+import { argumentError } from '../errors.js';
 import type { Reduce, StepRule } from '../plan-options.js';
 import { observationFromWindow } from '../scenario/observe.js';
-import {
-  kWaypointInterval,
-  kWaypoints,
-  type ScenarioData,
-  type ScenarioMap,
-  type ScenarioWindow,
-} from '../scenario/types.js';
-import { type Baseline, baselines } from './baselines.js';
+import type { ScenarioData, ScenarioMap, ScenarioWindow } from '../scenario/types.js';
+import { baselines } from './baselines.js';
 import { GroupBootstrap, type Interval } from './bootstrap.js';
+import { measureBaseline, measureFixed, measurePlanner, type RowHead } from './measured.js';
 import { WindowJudge } from './metrics.js';
-import {
-  type Case,
-  type EvaluateDecode,
-  type EvaluatedPlanner,
-  measureLatency,
-  type RunOptions,
-  runPlanner,
-  type Settings,
+import { type PdmPass, scorePlans } from './pdm-pass.js';
+import { type PdmRow, type PdmSummary, pdmRow, pdmSummary } from './pdm-summary.js';
+import type { PdmValues } from './pdm-table.js';
+import type {
+  Case,
+  EvaluateDecode,
+  EvaluatedPlanner,
+  RunOptions,
+  Settings,
 } from './planner-runs.js';
 import { RoadArea } from './road-area.js';
+import { egoKey, selectWindows } from './select-windows.js';
 import {
-  addMetrics,
   type Difference,
   differences,
   type GroupMeans,
@@ -32,14 +28,16 @@ import {
   type MetricMeans,
   type MetricName,
   means,
-  type WindowValues,
-  windowValues,
 } from './summary.js';
 
 /** Options of {@link evaluate}. */
 export interface EvaluateOptions {
   /** Split whose windows are used, or `all`. Default `val`. */
   split?: string;
+  /** Windows at most, whole vehicles evenly spread over the split. Default all. */
+  limit?: number;
+  /** PDMS, EPDMS and the row of PDM-Closed. Default true; costs about 10 ms a window. */
+  pdm?: boolean;
   /** Name of the planner in its rows. Default `wam-flow`. */
   name?: string;
   /** One row for each combination of the three. Defaults: steps 1 and 5, median and sample, renoise. */
@@ -58,51 +56,36 @@ export interface EvaluateOptions {
   /** Bootstrap resamples of the confidence intervals. Default 1000. */
   resamples?: number;
   signal?: AbortSignal;
-  /** Called after each plan. */
+  /** Called after each plan, and after each window whose plans were scored. */
   onProgress?: (done: number, total: number) => void;
 }
 
-/** One line of an evaluation: a planner with its options, or a baseline (steps 0, decode and rule null). */
-export interface EvaluationRow extends MetricMeans {
-  planner: string;
-  steps: number;
-  decode: EvaluateDecode | null;
-  rule: StepRule | null;
-  /** Samples that each plan was reduced from. */
-  samples: number;
-  /** Samples that `minAde` is the best of; null where nothing was sampled. */
-  minAdeSamples: number | null;
-  seeds: number;
-  /** Standard deviation of the ADE between seeds, metres; null for one seed. */
-  adeSeedDeviation: number | null;
+/** One line of an evaluation. */
+export interface EvaluationRow extends RowHead, MetricMeans {
   /** Windows. */
   n: number;
-  /** Time of one synchronous call with `samples` samples, milliseconds; null where none was timed. */
-  latencyMs: { p50: number; p99: number } | null;
   /** 95 % intervals by resampling egos. */
   ci: Partial<Record<MetricName, Interval>>;
   /** This row minus the reference row, paired by window; null for the reference itself. */
   difference: Partial<Record<MetricName, Difference>> | null;
+  /** PDMS and EPDMS; null when they were not wanted. */
+  pdm: PdmRow | null;
   by: { location: Record<string, GroupMeans>; manoeuvre: Record<string, GroupMeans> };
 }
 
 /** What {@link evaluate} returns. */
 export interface Evaluation {
   split: string;
-  /** Windows used, the egos they belong to, and windows left out because their future is shorter than 4 s. */
+  /** Windows used, the egos they belong to, and windows of the split left out because their future is under 4 s. */
   n: number;
   egos: number;
   skipped: number;
   /** Index of the row that differences are taken to: the planner's first, else constant velocity. */
   reference: number;
-  /** The recorded driver, the floors, then the planner: decode by decode, steps ascending as given, rule by rule. */
+  /** What the PDM scores were computed by and from; null when they were not wanted. */
+  pdm: PdmSummary | null;
+  /** The recorded driver, PDM-Closed (with PDM scores), the floors, then the planner: decode by decode, steps ascending as given, rule by rule. */
   rows: EvaluationRow[];
-}
-
-/** A row before the statistics. */
-interface Measured {
-  head: Omit<EvaluationRow, keyof MetricMeans | 'n' | 'ci' | 'difference' | 'by'>;
-  values: WindowValues;
 }
 
 /**
@@ -119,50 +102,50 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const split = options.split ?? 'val';
   const settings = settingsOf(options);
-  const { windows, skipped } = select(data, split);
+  const { windows, skipped } = selectWindows(data, split, options.limit);
   const cases = prepare(windows);
   const measured = baselines.map((baseline) => measureBaseline(baseline, windows, cases));
-  if (planner) measured.push(...(await measurePlanner(planner, settings, cases, options)));
+  const wantsPdm = options.pdm ?? true;
+  let done = 0;
+  const run = runOptionsOf(options, () => options.onProgress?.(++done, total));
+  const planned = planner ? settings.length * run.seeds : 0;
+  const total = (planned + (wantsPdm ? 1 : 0)) * windows.length;
+  const name = options.name ?? 'wam-flow';
+  if (planner) measured.push(...(await measurePlanner(planner, name, settings, cases, run)));
 
-  const bootstrap = new GroupBootstrap(
-    windows.map((window) => `${window.ego} ${window.recording.id}`),
-    options.resamples,
-  );
+  let pass: PdmPass | null = null;
+  const pdmValues: (PdmValues | null)[] = measured.map(() => null);
+  if (wantsPdm) {
+    const sets = measured.map(({ plans }) => plans);
+    pass = await scorePlans(windows, sets, { signal: options.signal, onWindow: run.onPlan });
+    measured.splice(1, 0, measureFixed('PDM-Closed', pass.pdmClosedPlans, cases));
+    pdmValues.splice(0, measured.length, ...pass.values.toSpliced(1, 0, pass.pdmClosed));
+  }
+
+  const bootstrap = new GroupBootstrap(windows.map(egoKey), options.resamples);
   const groups = groupsOf(windows);
   const all = windows.map((_, i) => i);
-  const reference = planner ? baselines.length : 1;
+  const reference = measured.findIndex(({ head }) =>
+    planner ? head.decode !== null : head.planner === 'constant velocity',
+  );
   const rows = measured.map(({ head, values }, i): EvaluationRow => {
     const to = measured[reference].values;
+    const pdm = pdmValues[i];
     return {
       ...head,
       n: windows.length,
       ...means(values, all),
       ci: intervals(values, bootstrap),
       difference: i === reference ? null : differences(values, to, bootstrap),
+      pdm: pdm && pdmRow(pdm, i === reference ? null : pdmValues[reference], bootstrap, groups),
       by: {
         location: groupMeans(values, groups.location),
         manoeuvre: groupMeans(values, groups.manoeuvre),
       },
     };
   });
-  return { split, n: windows.length, egos: bootstrap.groups, skipped, reference, rows };
-}
-
-function select(data: ScenarioData, split: string): { windows: ScenarioWindow[]; skipped: number } {
-  const ofSplit = data.windows.filter((window) => split === 'all' || window.split === split);
-  const windows = ofSplit.filter(
-    ({ future, recording }) => future * recording.dt >= kWaypoints * kWaypointInterval - 1e-9,
-  );
-  if (windows.length === 0) {
-    const known = [...new Set(data.windows.map((window) => window.split))].join(', ');
-    throw new WamFlowError(
-      'ERR_SCENARIO',
-      ofSplit.length > 0
-        ? `none of the ${ofSplit.length} windows of split ${split} has 4 s of future`
-        : `there is no window of split ${split}; splits here: ${known || 'none'}`,
-    );
-  }
-  return { windows, skipped: ofSplit.length - windows.length };
+  const pdm = pass && pdmSummary(pass, windows.length);
+  return { split, n: windows.length, egos: bootstrap.groups, skipped, reference, pdm, rows };
 }
 
 function prepare(windows: readonly ScenarioWindow[]): Case[] {
@@ -188,74 +171,19 @@ function settingsOf(options: EvaluateOptions): Settings[] {
   );
 }
 
-function measureBaseline(
-  baseline: Baseline,
-  windows: readonly ScenarioWindow[],
-  cases: readonly Case[],
-): Measured {
-  const values = windowValues(windows.length, false);
-  for (const [i, { judge }] of cases.entries()) {
-    addMetrics(values, i, judge.metrics(baseline.plan(windows[i])));
-  }
+function runOptionsOf(options: EvaluateOptions, onPlan: () => void): RunOptions {
   return {
-    head: {
-      planner: baseline.name,
-      steps: 0,
-      decode: null,
-      rule: null,
-      samples: 1,
-      minAdeSamples: null,
-      seeds: 1,
-      adeSeedDeviation: null,
-      latencyMs: null,
-    },
-    values,
-  };
-}
-
-async function measurePlanner(
-  planner: EvaluatedPlanner,
-  settings: readonly Settings[],
-  cases: readonly Case[],
-  options: EvaluateOptions,
-): Promise<Measured[]> {
-  const seeds = positive('seeds', options.seeds ?? 1);
-  const total = settings.length * cases.length * seeds;
-  let done = 0;
-  const run: RunOptions = {
     samples: positive('samples', options.samples ?? 1),
     reduce: options.reduce ?? 'medoid',
     temperature: options.temperature ?? 1,
-    seeds,
+    seeds: positive('seeds', options.seeds ?? 1),
     latencyCalls: options.latencyCalls ?? 100,
     signal: options.signal,
-    onPlan: () => options.onProgress?.(++done, total),
+    onPlan,
   };
-  const measured: Measured[] = [];
-  for (const each of settings) {
-    const { values, minAdeSamples, adeOfSeed } = await runPlanner(planner, each, cases, run);
-    measured.push({
-      head: {
-        planner: options.name ?? 'wam-flow',
-        ...each,
-        samples: run.samples,
-        minAdeSamples,
-        seeds,
-        adeSeedDeviation: seeds > 1 ? deviation(adeOfSeed) : null,
-        latencyMs: await measureLatency(planner, each, cases, run),
-      },
-      values,
-    });
-  }
-  return measured;
 }
 
 function positive(name: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) throw argumentError(name, 'an integer from 1', value);
   return value;
-}
-
-function deviation(values: readonly number[]): number {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1));
 }

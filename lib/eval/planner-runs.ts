@@ -68,6 +68,8 @@ export interface Run {
   minAdeSamples: number | null;
   /** ADE of each seed, metres. */
   adeOfSeed: number[];
+  /** Plans by seed and case. */
+  plans: Trajectory[][];
 }
 
 /** minADE is the best of this many samples, or of more where a plan has more. */
@@ -90,11 +92,13 @@ export async function runPlanner(
   const isSampled = samples > 1 || settings.decode.startsWith('sample');
   const values = windowValues(cases.length, isSampled);
   const adeOfSeed = new Array<number>(seeds).fill(0);
+  const plans = Array.from({ length: seeds }, () => new Array<Trajectory>(cases.length));
   const planCase = async (seed: number, i: number) => {
     const { observation, judge } = cases[i];
     const planOptions = planOptionsOf(settings, options, seed * kSeedStride + i);
     const { plan, drawn } = await draw(planner, observation, planOptions, isSampled);
     const metrics = judge.metrics(plan);
+    plans[seed][i] = plan;
     addMetrics(values, i, metrics, 1 / seeds);
     if (values.minAde) values.minAde[i] += minAde(drawn, judge.recorded) / seeds;
     adeOfSeed[seed] += metrics.ade / cases.length;
@@ -107,7 +111,8 @@ export async function runPlanner(
       await Promise.all(Array.from({ length: count }, (_, k) => planCase(seed, from + k)));
     }
   }
-  return { values, minAdeSamples: isSampled ? Math.max(samples, kMinAdeSamples) : null, adeOfSeed };
+  const minAdeSamples = isSampled ? Math.max(samples, kMinAdeSamples) : null;
+  return { values, minAdeSamples, adeOfSeed, plans };
 }
 
 /** Times synchronous calls over the cases in turn; null when the planner has none or no call is wanted. */

@@ -68,9 +68,20 @@ export function addMetrics(
   values.jerk[index] += weight * metrics.jerk;
 }
 
+/** Mean of those values that are known (not NaN); NaN when none is. */
+export function meanOfKnown(values: ArrayLike<number>): number {
+  let [sum, known] = [0, 0];
+  for (let i = 0; i < values.length; ++i) {
+    if (Number.isNaN(values[i])) continue;
+    sum += values[i];
+    ++known;
+  }
+  return sum / known;
+}
+
 /** Means over the windows at `indices`. */
 export function means(values: WindowValues, indices: readonly number[]): MetricMeans {
-  const mean = (of: Float64Array) => indices.reduce((sum, i) => sum + of[i], 0) / indices.length;
+  const mean = (of: Float64Array) => meanOfKnown(indices.map((i) => of[i]));
   return {
     ade: mean(values.ade),
     fde: mean(values.fde),
@@ -107,10 +118,7 @@ export function differences(
     const to = reference[name];
     if (!of || !to) continue;
     const each = of.map((value, i) => value - to[i]);
-    out[name] = {
-      mean: each.reduce((a, b) => a + b, 0) / each.length,
-      ci: bootstrap.interval(each),
-    };
+    out[name] = { mean: meanOfKnown(each), ci: bootstrap.interval(each) };
   }
   return out;
 }
