@@ -161,6 +161,8 @@ export interface NativeRecording {
   /** Seconds a step. */
   dt: number;
   tracks: readonly NativeTrack[];
+  /** [tracks]: 1 where it is a vehicle that windows may be cut from. */
+  drivers: Uint8Array;
   signals: readonly {
     /** Lane indices. */
     lanes: Int32Array;
@@ -182,6 +184,8 @@ export interface NativeWindow {
   route: Int32Array;
   /** Relative probability of being drawn in training. */
   weight: number;
+  /** [8, 3]: box-centre poses in the ego's present frame to learn instead of the recorded future; or empty. */
+  expert: Float64Array;
 }
 
 /** How windows are cut from every track, beside the listed ones. */

@@ -47,6 +47,7 @@ function dataset() {
   const recording = addon.addRecording(data, packMap(roadMap()).native, {
     dt: 0.1,
     tracks: [track(0, 120, 9, 0), track(10, 100, 6, 3.5)],
+    drivers: Uint8Array.of(1, 1),
     signals: [{ lanes: Int32Array.of(0), states: Int32Array.of(0, 60, 1, 60, 120, 3) }],
   });
   return { data, recording };
@@ -60,6 +61,7 @@ const kWindow = {
   command: 1,
   route: Int32Array.of(0),
   weight: 1,
+  expert: new Float64Array(0),
 };
 const kCut = {
   strideS: 1,
@@ -87,6 +89,38 @@ function failure(call: () => unknown): string {
 }
 
 describe('data sets', () => {
+  test('a window with an expert teaches what the expert drives', () => {
+    const { data } = dataset();
+    const expert = Float64Array.from({ length: 24 }, (_, i) => i / 10);
+    addon.addWindow(data, { ...kWindow, expert });
+    const { poses, valid } = addon.datasetWindow(data, 0);
+    expect([...poses]).toEqual([...expert].map((v) => expect.closeTo(v, 12)));
+    expect(valid).toEqual(new Array(8).fill(true));
+    for (const bad of [new Float64Array(23), new Float64Array(24).fill(Number.NaN)]) {
+      expect(failure(() => addon.addWindow(data, { ...kWindow, expert: bad }))).toBe(
+        'ERR_SCENARIO',
+      );
+    }
+  });
+
+  test('no windows are cut from tracks that are no drivers', () => {
+    const data = addon.createDataset();
+    const tracks = [track(0, 120, 9, 0), track(10, 100, 6, 3.5)];
+    const recording = { dt: 0.1, tracks, drivers: Uint8Array.of(0, 1), signals: [] };
+    addon.addRecording(data, packMap(roadMap()).native, recording);
+    const count = addon.cutWindows(data, 0, kCut);
+    expect(count).toBeGreaterThan(3);
+    for (let i = 0; i < count; i++) expect(addon.datasetWindow(data, i).ego).toBe(1);
+    expect(
+      failure(() =>
+        addon.addRecording(data, packMap(roadMap()).native, {
+          ...recording,
+          drivers: Uint8Array.of(1),
+        }),
+      ),
+    ).toBe('ERR_SHAPE');
+  });
+
   test('a window holds the recorded future in the ego frame', () => {
     const { data } = dataset();
     addon.addWindow(data, kWindow);
@@ -143,7 +177,8 @@ describe('data sets', () => {
     [{ signals: [{ lanes: Int32Array.of(0), states: Int32Array.of(0, 1, 9) }] }, 'ERR_ARGUMENT'],
   ])('a recording with %o is refused', (change, code) => {
     const data = addon.createDataset();
-    const recording = { dt: 0.1, tracks: [track(0, 5, 1, 0)], signals: [], ...change };
+    const tracks = [track(0, 5, 1, 0)];
+    const recording = { dt: 0.1, tracks, drivers: Uint8Array.of(1), signals: [], ...change };
     expect(failure(() => addon.addRecording(data, addon.createMap([]), recording as never))).toBe(
       recording.signals.length > 0 && code === 'ERR_SCENARIO' ? 'ERR_SCENARIO' : code,
     );

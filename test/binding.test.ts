@@ -266,7 +266,7 @@ function f64(): Float64Array {
 }
 
 function recording(): Parameters<Addon['addRecording']>[2] {
-  return { dt: 0.1, tracks: [], signals: [] };
+  return { dt: 0.1, tracks: [], drivers: new Uint8Array(0), signals: [] };
 }
 
 /** A good call of two steps and two samples, in arrays of its own. */

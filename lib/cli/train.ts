@@ -20,6 +20,8 @@ import { withInterrupt } from './run.js';
 interface TrainCommandOptions extends CommonOptions {
   stage: TrainStage;
   data?: string[];
+  listed?: string[];
+  listed?: string[];
   split?: string[];
   cut: boolean;
   output: string;
@@ -58,6 +60,7 @@ export function trainCommand(): Command {
         .default('sft'),
     )
     .option('--data <path...>', 'folders or files of scenarios (sft)')
+    .option('--listed <path...>', 'more scenarios; of these the listed windows alone (sft)')
     .option('--split <name...>', 'splits to train on (default: train)')
     .option('--no-cut', 'train on the listed windows alone, cut none from the tracks')
     .requiredOption('--output <dir>', 'folder of the model, its training state and the log')
@@ -119,7 +122,7 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     signal,
   };
   if (stage === 'tokenizer') {
-    const needless = ['data', 'split', 'tokenizer', 'evalEvery'].filter(
+    const needless = ['data', 'listed', 'split', 'tokenizer', 'evalEvery'].filter(
       (key) => options[key as keyof TrainCommandOptions] !== undefined,
     );
     if (needless.length > 0) throw usage(`--stage tokenizer takes no ${needless.join(', ')}`);
@@ -130,6 +133,7 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     ...common,
     stage,
     data: options.data,
+    ...(options.listed ? { listed: options.listed } : {}),
     ...(options.split ? { splits: options.split } : {}),
     ...(options.cut ? (recipe.cut ? { cut: recipe.cut } : {}) : { cut: false as const }),
     ...pick(options, ['tokenizer', 'evalEvery']),

@@ -8,6 +8,7 @@ import {
   native,
 } from '../native.js';
 import { laneIndex, type PackedMap, packMap } from '../pack-map.js';
+import { trackKind } from './track-kind.js';
 import type { Recording, ScenarioWindow } from './types.js';
 
 /** Options of {@link buildNativeDataset}. */
@@ -39,7 +40,7 @@ export async function buildNativeDataset(
     indexOf.set(recording, addon.addRecording(dataset, map.native, packRecording(recording, map)));
     await setImmediate();
   }
-  for (const { recording, ego, t0, future, command, route, id } of data.windows) {
+  for (const { recording, ego, t0, future, command, route, id, expert } of data.windows) {
     const map = packMap(recording.map);
     addon.addWindow(dataset, {
       recording: indexOf.get(recording)!,
@@ -48,6 +49,7 @@ export async function buildNativeDataset(
       future,
       command: kCommandCode[command],
       route: Int32Array.from(route, (lane) => laneIndex(map, lane, `window ${id}: route`)),
+      expert: Float64Array.from(expert?.flat() ?? []),
       weight,
     });
   }
@@ -66,6 +68,9 @@ function packRecording(recording: Recording, map: PackedMap): NativeRecording {
   return {
     dt: recording.dt,
     tracks: recording.tracks,
+    drivers: Uint8Array.from(recording.tracks, ({ type }) =>
+      trackKind(type) === 'vehicle' ? 1 : 0,
+    ),
     signals: recording.signals.map(({ lanes, states }) => ({
       lanes: Int32Array.from(lanes, (id) => laneIndex(map, id, path)),
       states: Int32Array.from(

@@ -1,7 +1,7 @@
 import type { Command } from '../observation.js';
 import { Fields } from './fields.js';
 import { laneId } from './parse-map.js';
-import type { Recording, ScenarioWindow } from './types.js';
+import { kWaypoints, type Recording, type ScenarioWindow } from './types.js';
 
 const kCommands: ReadonlySet<unknown> = new Set<Command>(['left', 'straight', 'right', 'unknown']);
 
@@ -43,7 +43,20 @@ export function parseWindow(
     v0: fields.numberOrNull('v0', 0, 200),
     path4s: fields.numberOrNull('path_4s', 0, 1000),
     agents40m: fields.numberOrNull('agents_40m', 0, 1e6),
+    ...((fields.get('expert') ?? null) === null ? {} : { expert: parseExpert(fields) }),
   };
+}
+
+function parseExpert(fields: Fields): [number, number, number][] {
+  return fields.list('expert', kWaypoints, kWaypoints).map((value, i) => {
+    const pose = value as unknown[];
+    const good =
+      Array.isArray(pose) && pose.length === 3 && pose.every((v) => Math.abs(v as number) <= 1e4);
+    if (!good || !pose.every((v) => typeof v === 'number')) {
+      throw fields.fail(`expert[${i}]`, 'three numbers [x, y, heading] within 1e4', value);
+    }
+    return pose as [number, number, number];
+  });
 }
 
 function parseRoute(fields: Fields, recording: Recording): (number | string)[] {

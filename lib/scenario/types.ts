@@ -100,6 +100,11 @@ export interface ScenarioWindow {
   path4s: number | null;
   /** Vehicles within 40 m. */
   agents40m: number | null;
+  /**
+   * What an expert would have driven: 8 box-centre poses `[x, y, heading]` in the ego's present frame, 0.5 s apart.
+   * Where it is given, imitation learns it instead of the recorded future.
+   */
+  expert?: readonly (readonly [number, number, number])[];
 }
 
 /** Everything that a scenario folder or file holds, joined: window -> recording -> map. */

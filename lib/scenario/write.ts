@@ -144,5 +144,6 @@ function windowRow(window: ScenarioWindow): object {
     v0: window.v0,
     path_4s: window.path4s,
     agents_40m: window.agents40m,
+    ...(window.expert ? { expert: window.expert } : {}),
   };
 }

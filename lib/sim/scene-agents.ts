@@ -1,15 +1,9 @@
 import { isValidAt } from '../scenario/observe.js';
+import { trackKind } from '../scenario/track-kind.js';
 import type { Recording, Track } from '../scenario/types.js';
 import type { SceneAgent, SceneAgentType, SceneSample } from './scene.js';
 import { kRearAxleToCenter } from './scene-ego.js';
 import { kSceneInterval, kSceneMoments } from './scene-limits.js';
-
-/** Kinds of the score by the type of a track; anything else is a vehicle. */
-const kTypes: ReadonlyMap<string, SceneAgentType> = new Map<string, SceneAgentType>(
-  (
-    ['pedestrian', 'bicycle', 'traffic_cone', 'barrier', 'czone_sign', 'generic_object'] as const
-  ).map((type) => [type, type]),
-);
 
 const kTokens: Readonly<Record<SceneAgentType, string>> = {
   vehicle: 'veh',
@@ -42,7 +36,7 @@ export function sceneAgents(
     if (track.id === ego) continue;
     const samples = sceneSamples(recording, track, t0);
     if (!samples.some((sample) => isNear(sample, near, radius))) continue;
-    const type = kTypes.get(track.type) ?? 'vehicle';
+    const type = trackKind(track.type);
     const token = `${kTokens[type]}${String(track.id).padStart(3, '0')}`;
     agents.push({ token, type, length: track.length, width: track.width, samples });
   }

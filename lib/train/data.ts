@@ -24,16 +24,20 @@ export interface LoadedData {
 /**
  * Reads scenarios and packs those of `splits` for the engine.
  *
+ * @param from all scenarios; nothing is cut from those of `listed`.
  * @param cut how windows are cut from the tracks beside the listed ones; false for the listed ones alone.
  * @throws WamFlowError `ERR_SCENARIO`, `ERR_IO`; `ERR_ARGUMENT` when no window is left.
  */
 export async function loadData(
-  data: TrainData,
+  from: { data: TrainData; listed: TrainData },
   splits: readonly string[],
   cut: CutOptions | false,
   signal?: AbortSignal,
 ): Promise<LoadedData> {
-  const sources = Array.isArray(data) ? (data as readonly (string | ScenarioData)[]) : [data];
+  const listOf = (data: TrainData) =>
+    Array.isArray(data) ? (data as readonly (string | ScenarioData)[]) : [data];
+  const cuttable = listOf(from.data);
+  const sources = [...cuttable, ...listOf(from.listed)];
   const parts: ScenarioData[] = [];
   for (const source of sources) {
     signal?.throwIfAborted();
@@ -46,7 +50,13 @@ export async function loadData(
   const windows = parts.flatMap((part) =>
     part.windows.filter(({ split }) => splits.includes(split)),
   );
-  const { dataset, cutWindows } = await buildNativeDataset({ recordings, windows }, { cut });
+  const fromTracks = new Set(
+    parts.slice(0, cuttable.length).flatMap((part) => [...part.recordings.values()]),
+  );
+  const { dataset, cutWindows } = await buildNativeDataset(
+    { recordings: recordings.filter((recording) => fromTracks.has(recording)), windows },
+    { cut },
+  );
   if (windows.length + cutWindows === 0) {
     const found = new Set(
       parts.flatMap((part) => [...part.recordings.values()].map((r) => r.split)),
@@ -101,8 +111,9 @@ async function fingerprint(
     updateByRecording(hash, recording);
     await setImmediate();
   }
-  for (const { id, recording, ego, t0, future, command, route } of windows) {
-    hash.update(JSON.stringify([id, recording.id, ego, t0, future, command, route]));
+  for (const { id, recording, ego, t0, future, command, route, expert } of windows) {
+    const facts = [id, recording.id, ego, t0, future, command, route];
+    hash.update(JSON.stringify(expert === undefined ? facts : [...facts, expert]));
   }
   return hash.digest('hex');
 }

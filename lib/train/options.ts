@@ -40,6 +40,8 @@ export interface CommonTrainOptions {
 export interface SftOptions extends CommonTrainOptions, Partial<SftParameters> {
   stage: 'sft';
   data: TrainData;
+  /** More scenarios, of which the listed windows alone are used whatever `cut` says: generated ones, mostly. */
+  listed?: TrainData;
   /** Splits of the data that are trained on. Default `['train']`. */
   splits?: readonly string[];
   /**
@@ -77,6 +79,7 @@ const kCommonKeys = [
 
 const kSftKeys = [
   'data',
+  'listed',
   'splits',
   'cut',
   'tokenizer',

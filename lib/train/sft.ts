@@ -99,7 +99,7 @@ function loadSftData(
     asked === false || (asked === undefined && before === false)
       ? false
       : checkCutOptions(mergeOverrides(before || miniRecipe().cut, asked ?? {}));
-  return loadData(data, checkSplits(splits), cut, signal);
+  return loadData({ data, listed: options.listed ?? [] }, checkSplits(splits), cut, signal);
 }
 
 /** The configuration to train, and weights to start from where there are some. */

@@ -82,9 +82,12 @@ Napi::Value add_recording(const Napi::CallbackInfo& info) {
   recording.dt = fields.number("dt");
   if (!(recording.dt > 0)) throw Error("ERR_RANGE", "recording.dt: expected a positive number of seconds");
   const Napi::Array tracks = fields.array("tracks");
+  const auto drivers = fields.array_of<std::uint8_t>("drivers");
+  if (drivers.size() != tracks.Length()) throw Error("ERR_SHAPE", "recording.drivers: expected an entry a track");
   for (std::uint32_t i = 0; i < tracks.Length(); ++i) {
     const Napi::HandleScope scope(info.Env());
     recording.tracks.push_back(read_track(tracks.Get(i), fields.path("tracks") + "[" + std::to_string(i) + "]"));
+    recording.tracks.back().driver = drivers[i] != 0;
   }
   const Napi::Array signals = fields.array("signals");
   for (std::uint32_t i = 0; i < signals.Length(); ++i) {
@@ -107,6 +110,8 @@ Napi::Value add_window(const Napi::CallbackInfo& info) {
   const auto route = fields.array_of<std::int32_t>("route");
   window.route.assign(route.begin(), route.end());
   window.weight = fields.number("weight");
+  const auto expert = fields.array_of<double>("expert");
+  window.expert.assign(expert.begin(), expert.end());
   data.add_window(std::move(window));
   return info.Env().Undefined();
 }
@@ -156,6 +161,9 @@ Napi::Value dataset_window(const Napi::CallbackInfo& info) {
   result.Set("command", Napi::Number::New(env, static_cast<int>(window.command)));
   result.Set("route", route);
   result.Set("weight", Napi::Number::New(env, window.weight));
+  auto expert = Napi::Float64Array::New(env, window.expert.size());
+  for (std::size_t i = 0; i < window.expert.size(); ++i) expert[i] = window.expert[i];
+  result.Set("expert", expert);
   result.Set("poses", poses);
   result.Set("valid", valid);
   return result;

@@ -72,6 +72,10 @@ void Dataset::add_window(Window window) {
     if (lane < 0 || lane >= static_cast<int>(recording.map->lanes().size())) fail("route lane out of range");
   }
   if (!(window.weight >= 0)) fail("weight must not be negative");
+  if (!window.expert.empty() && window.expert.size() != 3 * kWaypoints) fail("expert must have 8 poses");
+  for (const double value : window.expert) {
+    if (!std::isfinite(value)) fail("expert must be finite");
+  }
   cumulative_.push_back((cumulative_.empty() ? 0 : cumulative_.back()) + window.weight);
   windows_.push_back(std::move(window));
 }
@@ -84,6 +88,7 @@ int Dataset::cut_windows(int index, const CutOptions& options) {
   const int horizon = to_steps(kWaypoints * kWaypointInterval);
   for (int ego = 0; ego < static_cast<int>(recording.tracks.size()); ++ego) {
     const Track& track = recording.tracks[ego];
+    if (!track.driver) continue;
     const std::vector<int> lanes = match_lanes(*recording.map, track);
     int k = to_steps(options.min_history_s);
     while (k + to_steps(options.min_future_s) < track.steps()) {
@@ -140,6 +145,15 @@ Future Dataset::future(int index) const {
   const int k0 = window.present - track.start;
   const double c = std::cos(track.heading[k0]), s = std::sin(track.heading[k0]);
   Future out{};
+  if (!window.expert.empty()) {
+    for (int i = 0; i < kWaypoints; ++i) {
+      out.x[i] = window.expert[3 * i];
+      out.y[i] = window.expert[3 * i + 1];
+      out.heading[i] = wrap_angle(window.expert[3 * i + 2]);
+      out.valid[i] = true;
+    }
+    return out;
+  }
   for (int i = 0; i < kWaypoints; ++i) {
     const int ahead = static_cast<int>(std::lround((i + 1) * kWaypointInterval / recording.dt));
     out.valid[i] = ahead <= window.future;

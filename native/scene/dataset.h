@@ -15,7 +15,8 @@ inline constexpr double kWaypointInterval = 0.5;  // seconds
 
 struct Track {
   double length = 4.5, width = 2.0;
-  int start = 0;  // first valid step; valid in [start, start + x.size())
+  bool driver = true;  // a vehicle that windows may be cut from
+  int start = 0;       // first valid step; valid in [start, start + x.size())
   std::vector<double> x, y, heading, vx, vy;
   int steps() const { return static_cast<int>(x.size()); }
 };
@@ -44,6 +45,8 @@ struct Window {
   Command command = Command::straight;
   std::vector<int> route;
   double weight = 1;  // relative probability of being drawn in training
+  std::vector<double>
+      expert;  // [kWaypoints, 3] box-centre poses in the ego's frame to learn instead of the recorded; or none
 };
 
 /// How windows are cut from every track, beside the listed ones.
@@ -56,7 +59,7 @@ struct CutOptions {
   double standing_weight = 1;
 };
 
-/// A future of the ego: box-centre poses in the ego's present frame, metres and radians.
+/// What a window teaches: box-centre poses in the ego's present frame, metres and radians.
 struct Future {
   double x[kWaypoints], y[kWaypoints], heading[kWaypoints];
   bool valid[kWaypoints];
