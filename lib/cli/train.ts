@@ -21,7 +21,6 @@ interface TrainCommandOptions extends CommonOptions {
   stage: TrainStage;
   data?: string[];
   listed?: string[];
-  listed?: string[];
   split?: string[];
   cut: boolean;
   output: string;
