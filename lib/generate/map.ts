@@ -84,5 +84,6 @@ function shareJoints(network: Network, shapes: readonly Record<Border, Point[]>[
 }
 
 function rounded([x, y]: readonly [number, number]): Point {
-  return [Math.round(x * 1000) / 1000, Math.round(y * 1000) / 1000];
+  // Adding 0 makes -0 a 0, which is what files hold.
+  return [Math.round(x * 1000) / 1000 + 0, Math.round(y * 1000) / 1000 + 0];
 }

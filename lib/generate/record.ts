@@ -72,6 +72,8 @@ export function record(
   return { recording, driven };
 }
 
+// Files do not tell -0 from 0.
+const kPositiveZero = 0;
 const kLeast = 5; // steps of a track
 type Moved = Omit<State, 'lane'>;
 
@@ -82,7 +84,10 @@ function toTrack(
   states: readonly Moved[],
 ): Track {
   const rounded = (of: (state: Moved) => number, digits: number) =>
-    Float64Array.from(states, (state) => Math.round(of(state) * 10 ** digits) / 10 ** digits);
+    Float64Array.from(
+      states,
+      (state) => Math.round(of(state) * 10 ** digits) / 10 ** digits + kPositiveZero,
+    );
   return {
     id,
     type,

@@ -138,7 +138,7 @@ function toWindow(recording: Recording, { vehicle, track, t0, future }: Candidat
     command: commandOf(turnDeg),
     route: route.lanes.map((lane) => lane.index + 1),
     laneChange: changed,
-    turnDeg: Math.round(turnDeg * 10) / 10,
+    turnDeg: Math.round(turnDeg * 10) / 10 + 0, // no -0
     v0: Math.round(Math.hypot(track.vx[k], track.vy[k]) * 100) / 100,
     path4s: Math.round(metres(track, k, k + kHorizon) * 100) / 100,
     agents40m: recording.tracks.filter(isNear).length,
