@@ -23,12 +23,15 @@ export interface StraightRoad {
 /** Speed of the ego, m/s. */
 export const kSpeed = 10;
 /** Rear axle of the ego along the road, m; it is on the middle of its lane, y = 1.75. */
-export const kEgoX = 20;
+export const kEgoX = 20.4;
 
 const kWidth = 3.5;
+/** Speed limit, m/s. */
+export const kLimit = 9.97;
+
 /**
  * A road along +x in three stretches with an intersection in the middle: two lanes of the route (lane 0 at
- * y = 0 .. 3.5, lane 1 at y = 3.5 .. 7) and an oncoming lane at y = 7 .. 10.5. The ego drives at 10 m/s, the limit, on lane 0.
+ * y = 0 .. 3.5, lane 1 at y = 3.5 .. 7) and an oncoming lane at y = 7 .. 10.5. The ego drives at 10 m/s on lane 0.
  */
 export function straightRoad(road: StraightRoad = {}): PdmScene {
   const { agents = [], light = 'none', hasPast = true, middle = 40 } = road;
@@ -78,7 +81,7 @@ export function straightRoad(road: StraightRoad = {}): PdmScene {
           isConnector,
           polygon: rectangle(from, i * kWidth, to - from, kWidth),
           baseline,
-          speedLimit: kSpeed,
+          speedLimit: kLimit,
           incoming: near(-1, `-${i}`),
           outgoing: near(1, `-${i}`),
         });
