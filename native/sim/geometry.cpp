@@ -204,6 +204,7 @@ Polygon::Polygon(std::vector<Vec2> ring) : ring_(std::move(ring)) {
   const std::size_t n = ring_.size(), bands = std::clamp<std::size_t>(n, 1, 1024);
   const double height = bounds_.max_y - bounds_.min_y;
   band_scale_ = height > 0 ? static_cast<double>(bands) / height : 0;
+  if (!std::isfinite(band_scale_)) band_scale_ = 0;  // lower than 1e-305 m: all edges in one band
   const auto band = [&](double y) {
     return std::min(bands - 1, static_cast<std::size_t>((y - bounds_.min_y) * band_scale_));
   };

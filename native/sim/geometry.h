@@ -31,7 +31,8 @@ double unwrapped(double angle, double before);
 
 double distance(Vec2 a, Vec2 b);
 
-/// Sign of the turn a -> b -> c: 1 left, -1 right, 0 exactly straight. Exact for all finite input.
+/// Sign of the turn a -> b -> c: 1 left, -1 right, 0 exactly straight. Exact for coordinates and differences of them that
+/// are 0 or of a size from 1e-140 to 1e140, so that no product leaves the range of doubles.
 int orientation(Vec2 a, Vec2 b, Vec2 c);
 
 /// Nearest point of segment ab to p, as its part of ab in [0, 1]; 0 for a segment of no length.
