@@ -17,6 +17,7 @@ constexpr napi_typedarray_type element_type() {
   if constexpr (std::is_same_v<T, double>) return napi_float64_array;
   if constexpr (std::is_same_v<T, float>) return napi_float32_array;
   if constexpr (std::is_same_v<T, std::int32_t>) return napi_int32_array;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return napi_uint8_array;
 }
 
 template <class T>
@@ -24,6 +25,7 @@ constexpr const char* element_name() {
   if constexpr (std::is_same_v<T, double>) return "a Float64Array";
   if constexpr (std::is_same_v<T, float>) return "a Float32Array";
   if constexpr (std::is_same_v<T, std::int32_t>) return "an Int32Array";
+  if constexpr (std::is_same_v<T, std::uint8_t>) return "a Uint8Array";
 }
 
 }  // namespace
@@ -46,6 +48,7 @@ std::span<T> typed_array(napi_env env, napi_value value, const char* name) {
 template std::span<double> typed_array(napi_env, napi_value, const char*);
 template std::span<float> typed_array(napi_env, napi_value, const char*);
 template std::span<std::int32_t> typed_array(napi_env, napi_value, const char*);
+template std::span<std::uint8_t> typed_array(napi_env, napi_value, const char*);
 
 double number_value(Napi::Value value, const std::string& name) {
   if (!value.IsNumber()) refuse(name, "a number");
