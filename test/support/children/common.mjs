@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const require = createRequire(import.meta.url);
 
-export const { loadCheckpoint, Planner } = await import(
+export const { loadCheckpoint, PdmScorer, Planner } = await import(
   new URL('../../../dist/index.js', import.meta.url).href
 );
 
