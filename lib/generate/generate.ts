@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ScenarioData } from '../scenario/types.js';
+import { addExperts } from './expert.js';
 import { checkOptions, type GenerateOptions } from './options.js';
 import { type GeneratedScene, sceneInSteps } from './scene.js';
 
@@ -14,12 +15,13 @@ const kSliceMs = 8; // the event loop gets a turn at least this often, about
 export async function* generateScenes(
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedScene> {
-  const { windows, request, signal } = checkOptions(options);
+  const { windows, request, expert, signal } = checkOptions(options);
   let left = windows;
   for (let index = 0; left > 0; ++index) {
     const scene = await run(sceneInSteps({ ...request, index }), signal);
     left -= scene.windows.length;
     if (left < 0) scene.windows.length += left;
+    if (expert) await addExperts(scene.windows, signal);
     yield scene;
   }
 }

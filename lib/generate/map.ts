@@ -3,6 +3,8 @@ import type { ScenarioLane, ScenarioMap } from '../scenario/types.js';
 import type { World } from './world.js';
 
 const kPointSpacing = 2; // metres
+const kSharp = 0.06; // 1/m: lanes that bend more have points as near as the next line says
+const kSharpSpacing = 1.25;
 
 type Point = [number, number];
 type Border = 'center' | 'left' | 'right';
@@ -12,11 +14,14 @@ export function makeMap(id: string, world: World): ScenarioMap {
   const { network } = world;
   const ids = new Map(network.lanes.map((lane) => [lane, lane.index + 1]));
   const idOf = (lane: NetLane | null) => (lane ? (ids.get(lane) as number) : null);
-  const shapes = network.lanes.map(({ line, width }) => ({
-    center: line.points(0, kPointSpacing).map(rounded),
-    left: line.points(width / 2, kPointSpacing).map(rounded),
-    right: line.points(-width / 2, kPointSpacing).map(rounded),
-  }));
+  const shapes = network.lanes.map(({ line, width }) => {
+    const spacing = line.sharpest > kSharp ? kSharpSpacing : kPointSpacing;
+    return {
+      center: line.points(0, spacing).map(rounded),
+      left: line.points(width / 2, spacing).map(rounded),
+      right: line.points(-width / 2, spacing).map(rounded),
+    };
+  });
   shareJoints(network, shapes);
   const lanes = network.lanes.map((lane): ScenarioLane => {
     const { left, right, oncoming } = lane;

@@ -16,6 +16,8 @@ export interface GenerateOptions {
   windowsPerScene?: number;
   /** Windows of one vehicle of a scene at most. Default 2. */
   windowsPerEgo?: number;
+  /** Give each window what an expert would drive ({@link expertPlan}); about 30 ms a window. Default false. */
+  expert?: boolean;
   /** Stops the work; the call rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -25,6 +27,7 @@ export interface CheckedOptions {
   windows: number;
   /** All of a scene's request but its number. */
   request: Omit<SceneRequest, 'index'>;
+  expert: boolean;
   signal: AbortSignal | undefined;
 }
 
@@ -41,7 +44,11 @@ export function checkOptions(options: GenerateOptions): CheckedOptions {
   if (typeof valShare !== 'number' || !(valShare >= 0 && valShare <= 1)) {
     throw argumentError('valShare', 'a number from 0 to 1', valShare, 'ERR_RANGE');
   }
+  if (options.expert !== undefined && typeof options.expert !== 'boolean') {
+    throw argumentError('expert', 'true or false', options.expert);
+  }
   return {
+    expert: options.expert ?? false,
     windows: integer('windows', 1, 10_000_000, 1000),
     request: {
       seed: integer('seed', 0, Number.MAX_SAFE_INTEGER, 1),

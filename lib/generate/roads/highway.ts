@@ -192,6 +192,6 @@ function closure(random: Random, lane: NetLane, right: boolean): StaticObject[] 
   for (let s = begin + slope + 5; s < lane.line.length; s += 6) {
     put('traffic_cone', lane.line, s, inner * 0.82);
   }
-  put('barrier', lane.line, begin + slope * 0.6 + 4, -inner * 0.2);
+  put('barrier', lane.line, begin + slope + 2.5, -inner * 0.1);
   return objects;
 }

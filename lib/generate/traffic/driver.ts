@@ -80,7 +80,7 @@ export function drawDriver(random: Random, kind: VehicleKind): Driver {
     acceleration: slow * random.range(1.1, 1.6 + 0.7 * pushy),
     comfortableBraking: random.range(1.4, 2 + 0.6 * pushy),
     gap: random.range(1.6, 3),
-    lateralAcceleration: slow ** 0.5 * random.range(1.4, 1.9 + 0.5 * pushy),
+    lateralAcceleration: slow ** 0.5 * random.range(1.3, 1.8 + 0.4 * pushy),
     politeness: Math.max(0, 0.6 - 0.7 * pushy),
     threshold: random.range(0.1, 0.3),
     safeBraking: 1.5 + 1.2 * pushy,

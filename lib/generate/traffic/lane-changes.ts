@@ -44,7 +44,7 @@ export class LaneChanges {
       return;
     }
     // By choice, only where there is room to come to an end before the lane does.
-    if (lane.line.length - vehicle.s < vehicle.changeLength + 12 && lane.control !== null) return;
+    if (lane.line.length - vehicle.s < vehicle.changeLength() + 12 && lane.control !== null) return;
     if (vehicle.speed < 2 && !this.#isBlocked(vehicle)) return;
     const options = [lane.left, lane.right].filter(
       (to) => to && isAllowed(to, route, at),
@@ -108,7 +108,8 @@ export class LaneChanges {
   #fits(vehicle: Vehicle, to: NetLane, end: number): boolean {
     const { s, ahead, behind } = this.#around(vehicle, to);
     if (s < vehicle.size.length / 2 || s > to.line.length - 2) return false;
-    const length = vehicle.changeLength;
+    const length = vehicle.changeLength();
+    if (!Number.isFinite(length)) return false;
     // The old lane has to be left before it ends, and a closed one before the cones.
     if (end < 0.62 * length + vehicle.size.length / 2) return false;
     if (to.closedAt < s + length + 30) return false;

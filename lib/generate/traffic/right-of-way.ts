@@ -165,7 +165,7 @@ export class RightOfWay {
     for (const approach of this.#approaching[conflict.other.index]) {
       const other = approach.vehicle;
       if (other === vehicle) continue;
-      if (!approach.open && !(conflict.yields && this.#goesFirst(other, vehicle, approach)))
+      if (!approach.open && !(conflict.yields && this.#goesFirst(other, vehicle, line, approach)))
         continue;
       const free =
         conflict.kind === 'merge'
@@ -177,7 +177,7 @@ export class RightOfWay {
   }
 
   /** Whether somebody who has not got the right of way yet is to be waited for all the same. */
-  #goesFirst(other: Vehicle, vehicle: Vehicle, approach: Approach): boolean {
+  #goesFirst(other: Vehicle, vehicle: Vehicle, own: Line, approach: Approach): boolean {
     const line = nextLine(other);
     if (!line || line.distance > approach.distance + 0.1) return true;
     // Who stands behind others comes later.
@@ -191,6 +191,10 @@ export class RightOfWay {
         other.waited > vehicle.waited || (other.waited === vehicle.waited && other.id < vehicle.id)
       );
     }
+    // Among equals, who has waited goes before who rolls up to the line slowly.
+    const toLine = line.distance - other.size.length / 2;
+    const equal = line.lane.control === own.lane.control && vehicle.waited > 3;
+    if (equal && other.speed < 4 && brakingFor(other, toLine) < 2.5) return false;
     // Somebody who stands although it is their turn cannot go; and all may stand waiting for each other.
     return other.speed > 0.5 ? true : other.waited < 2 || vehicle.waited < 4;
   }
@@ -201,7 +205,7 @@ export class RightOfWay {
     const otherOut = approach.distance + conflict.otherEnd + otherHalf;
     if (otherOut < 0) return true;
     const otherIn = approach.distance + conflict.otherBegin - otherHalf;
-    const m = vehicle.driver.crossingMargin;
+    const m = patience(vehicle);
     const leaves = travelTime(vehicle, distance + conflict.end + half);
     const arrives = travelTime(vehicle, distance + conflict.begin - half);
     if (leaves + m < travelTime(other, otherIn)) return true;
@@ -214,9 +218,9 @@ export class RightOfWay {
     const mine = travelTime(vehicle, distance + conflict.end);
     const theirs = travelTime(other, approach.distance + conflict.otherEnd);
     const lengths = (vehicle.size.length + other.size.length) / 2;
-    const m = vehicle.driver.crossingMargin + lengths / Math.max(4, other.speed);
+    const m = patience(vehicle) + lengths / Math.max(4, other.speed);
     // Before the other, who must not have to brake; or after, and then the other is simply followed.
-    const faster = Math.max(0, other.speed - Math.max(vehicle.speed, 6)) * 0.5;
+    const faster = Math.max(0, other.speed - Math.max(vehicle.speed, 6)) * 0.2;
     return mine + m + faster < theirs || theirs + 0.7 < mine;
   }
 
@@ -282,6 +286,11 @@ function nextLine(vehicle: Vehicle): Line | null {
   return null;
 }
 
+/** Seconds that a driver keeps to crossing traffic: less and less while standing. */
+function patience({ driver, waited }: Vehicle): number {
+  return driver.crossingMargin * Math.max(0.4, 1 - waited / 25);
+}
+
 /** m/s^2 that stopping within a distance takes. */
 export function brakingFor(vehicle: Vehicle, distance: number): number {
   return vehicle.speed ** 2 / (2 * Math.max(distance, 0.05));
@@ -290,7 +299,7 @@ export function brakingFor(vehicle: Vehicle, distance: number): number {
 /** Seconds that a vehicle takes for a distance when nobody is in its way. */
 export function travelTime(vehicle: Vehicle, distance: number): number {
   if (distance <= 0) return 0;
-  const a = Math.min(1.6, vehicle.driver.acceleration);
+  const a = Math.min(2, vehicle.driver.acceleration);
   const most = Math.max(vehicle.speed, Math.min(vehicle.desired, 9));
   const toMost = (most ** 2 - vehicle.speed ** 2) / (2 * a);
   if (distance < toMost)

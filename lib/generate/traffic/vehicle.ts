@@ -2,6 +2,7 @@ import type { Pose } from '../line.js';
 import type { Edge, NetLane } from '../network.js';
 import type { Driver, Size, VehicleKind } from './driver.js';
 
+const kMostAcross = 2.7; // m/s^2, of bend and lane change together
 export const kDt = 0.1; // seconds, of the simulation and of the recording
 
 /** What is recorded of a vehicle at one step. */
@@ -161,9 +162,19 @@ export class Vehicle {
     return 0;
   }
 
-  /** Metres that a lane change takes at the present speed. */
-  get changeLength(): number {
-    return Math.max(16, this.driver.changeTime * this.speed);
+  /**
+   * Metres that a lane change takes here: the driver's seconds at the present speed, and so many that it does not add
+   * more than is left to the acceleration across of the bend. Infinity where the bend leaves nothing.
+   */
+  changeLength(): number {
+    // Who changes from a standstill or from a ramp is faster at its end.
+    const v = Math.min(Math.max(this.desired, this.speed), this.speed + 3);
+    const { curvature } = this.lane.line.at(this.s + 2 * v);
+    const left = kMostAcross - v * v * Math.abs(curvature);
+    if (left < 0.4) return Number.POSITIVE_INFINITY;
+    // The steepest bend of the quintic is 10 / sqrt(3) times its width over the square of its length.
+    const gentle = v * Math.sqrt((5.78 * this.lane.width) / left);
+    return Math.max(16, this.driver.changeTime * (this.speed + 1), gentle);
   }
 
   /** Begins to move over to a lane beside. */
@@ -176,7 +187,7 @@ export class Vehicle {
       fromS: this.s,
       offset: there.lateral,
       target: this.asideOn(to),
-      length: this.changeLength,
+      length: this.changeLength(),
       done: 0,
     };
     this.lane = to;
@@ -253,7 +264,7 @@ export class Vehicle {
     this.at += 1;
     const target = this.asideOn(next);
     if (!this.side && Math.abs(this.#aside - target) > 1e-6) {
-      const length = Math.max(12, 3 * this.speed);
+      const length = Math.max(16, 4 * this.speed);
       this.side = { from: next, fromS: this.s, offset: this.#aside, target, length, done: 0 };
     }
     this.path.shift();

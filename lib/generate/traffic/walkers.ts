@@ -170,8 +170,8 @@ export class Crossings {
     const half = crossing.lane.width / 2 + 0.4;
     if (left + half < 0) return false;
     // Who is still far from this lane is not waited for: the vehicle is gone before.
-    const far = (left - half) / walker.pace > travelTime(vehicle, toRear) + kLead;
-    if (walker.crossing) return !far && braking < 5.5;
+    if ((left - half) / walker.pace > travelTime(vehicle, toRear) + kLead) return false;
+    if (walker.crossing) return braking < 5.5;
     // Waiting at the kerb: most drivers stop who can in comfort, and all when people have waited long.
     const [kerb] = this.#kerbs(walker);
     const waits = walker.s > kerb - 2.5 && (walker.crosswalk as Crosswalk).lights.length === 0;

@@ -81,18 +81,27 @@ function jointViolations(lane: Lane, lanes: Lanes): Violation[] {
   return found;
 }
 
-/** Heading at an end of a line, continued from its last two pieces. */
+/** Heading at an end of a line: the parabola through the headings of its last three pieces, at their middles. */
 function headingAt(line: readonly Point[], end: 'start' | 'end'): number {
-  const pieces = line.length - 1;
-  const of = (i: number) => Math.atan2(line[i + 1][1] - line[i][1], line[i + 1][0] - line[i][0]);
-  const [last, before] = end === 'start' ? [0, 1] : [pieces - 1, pieces - 2];
-  if (pieces < 2) return of(0);
-  const [a, b] = [lengthOf(line, last), lengthOf(line, before)];
-  return of(last) + (wrapAngle(of(last) - of(before)) * a) / (a + b);
-}
-
-function lengthOf(line: readonly Point[], i: number): number {
-  return Math.hypot(line[i + 1][0] - line[i][0], line[i + 1][1] - line[i][1]);
+  const points = end === 'start' ? line.slice(0, 4) : line.slice(-4).reverse();
+  const sign = end === 'start' ? 1 : -1;
+  const places: number[] = [];
+  const headings: number[] = [];
+  let s = 0;
+  for (const [i, [x, y]] of points.slice(1).entries()) {
+    const [dx, dy] = [sign * (x - points[i][0]), sign * (y - points[i][1])];
+    const heading = Math.atan2(dy, dx);
+    const length = Math.hypot(dx, dy);
+    places.push(s + length / 2);
+    headings.push(i === 0 ? heading : headings[0] + wrapAngle(heading - headings[0]));
+    s += length;
+  }
+  // Lagrange's polynomial at 0.
+  return headings.reduce((sum, heading, i) => {
+    let weight = 1;
+    for (const [k, place] of places.entries()) if (k !== i) weight *= place / (place - places[i]);
+    return sum + weight * heading;
+  }, 0);
 }
 
 function shapeViolations({ id, center, left, right }: Lane): Violation[] {
