@@ -23,6 +23,7 @@ interface Flags extends CommonOptions {
   splitVal: number;
   perScene: number;
   perEgo: number;
+  expert?: boolean;
   force?: boolean;
 }
 
@@ -44,6 +45,7 @@ export function generateCommand(): Command {
     .option('--split-val <share>', 'share of the scenes with split val', numberOption(0, 1), 0.1)
     .option('--per-scene <N>', 'windows of one scene at most', integerOption(1, 1000), 6)
     .option('--per-ego <N>', 'windows of one vehicle at most', integerOption(1, 1000), 2)
+    .option('--expert', 'give each window what an expert drives, for imitation')
     .option('--force', 'replace an earlier result in --output')
     .action((flags: Flags) => withInterrupt((signal) => run(flags, signal)));
 }
@@ -64,6 +66,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     valShare: flags.splitVal,
     windowsPerScene: flags.perScene,
     windowsPerEgo: flags.perEgo,
+    expert: flags.expert,
     overwrite: flags.force,
     signal,
     onProgress: (done) => progress.update(done),
