@@ -56,8 +56,8 @@ export class Camera {
     this.y += before[1] - after[1];
   }
 
-  /** Shows `bounds` as large as the free part of the canvas allows, at most 14 pixels per metre. */
-  fit(bounds: Bounds, insets: Insets): void {
+  /** Shows `bounds` as large as the free part of the canvas allows, at `most` so many pixels per metre. */
+  fit(bounds: Bounds, insets: Insets, most = 14): void {
     const upright = Math.abs(Math.sin(this.rotation)) > 0.5;
     const [along, across] = [bounds.x1 - bounds.x0, bounds.y1 - bounds.y0];
     const [w, h] = upright ? [across, along] : [along, across];
@@ -65,7 +65,7 @@ export class Camera {
       width: Math.max(60, this.width - insets.left - insets.right),
       height: Math.max(60, this.height - insets.top - insets.bottom),
     };
-    this.scale = Math.max(kScaleRange[0], Math.min(14, free.width / w, free.height / h));
+    this.scale = Math.max(kScaleRange[0], Math.min(most, free.width / w, free.height / h));
     this.x = (bounds.x0 + bounds.x1) / 2;
     this.y = (bounds.y0 + bounds.y1) / 2;
     this.pan((insets.left - insets.right) / 2, (insets.top - insets.bottom) / 2);

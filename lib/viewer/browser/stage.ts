@@ -6,10 +6,12 @@ import { startTheme, toggleTheme } from './theme.js';
 
 /** What a page puts on the stage. */
 export interface Picture {
-  /** What a first look should show, metres. */
-  bounds(): Bounds;
+  /** What to show, metres, and at most so many pixels per metre. */
+  bounds(): { bounds: Bounds; most?: number };
   /** Pixels of the stage that its controls cover; `narrow` on a phone. */
   insets(narrow: boolean): Insets;
+  /** Before someone's wish to see everything is granted. */
+  reset?(): void;
   /** Moves on by `seconds` while it plays; true: it goes on. */
   advance(seconds: number): boolean;
   draw(): void;
@@ -31,7 +33,7 @@ export class Stage {
     this.#picture = picture;
     byId('zoom-in').addEventListener('click', () => this.zoom(1.4));
     byId('zoom-out').addEventListener('click', () => this.zoom(1 / 1.4));
-    byId('fit').addEventListener('click', () => this.fit());
+    byId('fit').addEventListener('click', () => this.#reset());
     byId('turn').addEventListener('click', () => this.turn());
     byId('theme').addEventListener('click', toggleTheme);
     byId('help').addEventListener('click', () => this.showKeys());
@@ -54,7 +56,7 @@ export class Stage {
       '+': () => this.zoom(1.4),
       '=': () => this.zoom(1.4),
       '-': () => this.zoom(1 / 1.4),
-      f: () => this.fit(),
+      f: () => this.#reset(),
       r: () => this.turn(),
       d: toggleTheme,
       '?': () => this.showKeys(),
@@ -79,10 +81,15 @@ export class Stage {
     this.redraw();
   }
 
-  turn(): void {
-    this.camera.rotation = this.camera.rotation === 0 ? Math.PI / 2 : 0;
+  /** Frames the picture again unless someone has moved the map by hand. */
+  follow(): void {
     if (!this.#framed) this.#frame();
     this.redraw();
+  }
+
+  turn(): void {
+    this.camera.rotation = this.camera.rotation === 0 ? Math.PI / 2 : 0;
+    this.follow();
   }
 
   showKeys(): void {
@@ -90,7 +97,13 @@ export class Stage {
   }
 
   #frame(): void {
-    this.camera.fit(this.#picture.bounds(), this.#picture.insets(this.camera.width < 620));
+    const { bounds, most } = this.#picture.bounds();
+    this.camera.fit(bounds, this.#picture.insets(this.camera.width < 620), most);
+  }
+
+  #reset(): void {
+    this.#picture.reset?.();
+    this.fit();
   }
 
   #draw(now: number): void {

@@ -45,7 +45,7 @@ const figures = new Figures(showPlan, (step) => seek(step, 0));
 const chart = new ErrorChart();
 const legend = new Legend(kLayers, toggleLayer);
 const stage = new Stage({
-  bounds: () => boundsOf(caseOf(cases, view)),
+  bounds: () => ({ bounds: boundsOf(caseOf(cases, view)) }),
   insets: (narrow) => ({ top: 64, right: narrow ? 20 : 64, bottom: 72, left: narrow ? 20 : 64 }),
   advance: (seconds) => {
     if (view.playing) playback.advance(seconds, lastStep(cases, view), still.matches);

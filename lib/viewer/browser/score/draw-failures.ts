@@ -27,7 +27,7 @@ interface Pen {
   weight: number;
 }
 
-/** Marks every place where `trajectory` lost marks; `chosen` (an index) most strongly. */
+/** Marks every place where `trajectory` lost marks but the stretches; `chosen` (an index) most strongly. */
 export function drawFailures(
   ctx: Context,
   item: ScoreCase,
@@ -36,15 +36,41 @@ export function drawFailures(
   pixel: number,
   palette: Palette,
 ): void {
+  eachFailure(ctx, trajectory, chosen, pixel, palette, (pen, failure, step) => {
+    drawFailure(pen, item, trajectory, failure, step);
+  });
+}
+
+/** The stretches of the rollout at fault, which go below the ego. */
+export function drawStretches(
+  ctx: Context,
+  trajectory: ScoredTrajectory,
+  chosen: number | null,
+  pixel: number,
+  palette: Palette,
+): void {
+  eachFailure(ctx, trajectory, chosen, pixel, palette, (pen, failure) => {
+    for (const [from, to] of failure.stretches) drawStretch(pen, trajectory.rollout, from, to);
+  });
+}
+
+/** Failures that have a place, the chosen one last and above the others. */
+function eachFailure(
+  ctx: Context,
+  trajectory: ScoredTrajectory,
+  chosen: number | null,
+  pixel: number,
+  palette: Palette,
+  draw: (pen: Pen, failure: ScoreFailure, step: number) => void,
+): void {
   const order = trajectory.failures.map((_, i) => i).filter((i) => i !== chosen);
   if (chosen !== null) order.push(chosen);
   for (const i of order) {
     const failure = trajectory.failures[i];
     if (!failure || failure.step === null) continue;
     const color = failure.forgiven ? palette.inertia : palette.fault;
-    const pen = { ctx, pixel, color, weight: i === chosen ? 1.5 : 1 };
     ctx.globalAlpha = chosen === null || i === chosen ? 1 : 0.55;
-    drawFailure(pen, item, trajectory, failure, failure.step);
+    draw({ ctx, pixel, color, weight: i === chosen ? 1.5 : 1 }, failure, failure.step);
     ctx.globalAlpha = 1;
   }
 }
@@ -70,7 +96,6 @@ function drawFailure(
 ): void {
   const { ctx, pixel, color, weight } = pen;
   const thin = weight * Math.max(0.1, 1.4 * pixel);
-  for (const [from, to] of failure.stretches) drawStretch(pen, trajectory.rollout, from, to);
   const lane = failure.lane === null ? undefined : laneOutline(item, failure.lane);
   if (lane) drawArea(pen, lane);
   const box = egoBox(item.ego, rolloutAt(trajectory.rollout, step / 10));

@@ -9,6 +9,8 @@ import { chosenOf, type View } from './state.js';
 
 type Context = CanvasRenderingContext2D;
 
+const kStart: Pose = [0, 0, 0];
+
 /** Every line but the chosen one: PDM-Closed and its proposals, the other trajectories, the recorded driver. */
 export function drawOthers(
   ctx: Context,
@@ -48,12 +50,11 @@ export function drawOthers(
     drawOutline(ctx, pose, size, palette.inertia, Math.max(0.08, pixel), [0.3, 0.5]);
   }
   if (!view.hidden.has('human')) {
-    const way = [[0, 0, 0] as Pose, ...item.human];
-    line(ctx, way, palette.human, Math.max(0.1, 1.3 * pixel), [0.9, 0.9]);
+    line(ctx, [kStart, ...item.human], palette.human, Math.max(0.1, 1.3 * pixel), [0.9, 0.9]);
   }
 }
 
-/** The chosen trajectory: the strip that its rollout sweeps, what was planned, what was driven, the ego at the time. */
+/** The chosen trajectory: the strip that its rollout sweeps, what was driven, what was planned. */
 export function drawChosen(
   ctx: Context,
   item: ScoreCase,
@@ -62,7 +63,6 @@ export function drawChosen(
   palette: Palette,
 ): void {
   const chosen = chosenOf(item, view);
-  const start: Pose = [0, 0, 0];
   if (chosen && !view.hidden.has('chosen')) {
     const color = scoreColor(chosen.score, stopsOf(palette));
     ctx.lineCap = 'butt';
@@ -79,13 +79,24 @@ export function drawChosen(
   }
   if (chosen && !view.hidden.has('planned')) {
     ctx.globalAlpha = 0.8;
-    line(ctx, [start, ...chosen.poses], palette.ego, Math.max(0.06, 0.9 * pixel), [0.25, 0.4]);
+    line(ctx, [kStart, ...chosen.poses], palette.ego, Math.max(0.06, 0.9 * pixel), [0.25, 0.4]);
     ctx.globalAlpha = 1;
     for (const pose of chosen.poses) {
       diamond(ctx, pose, Math.max(0.3, 3.6 * pixel), palette.ground, palette.ego, pixel);
     }
   }
-  const { pose, size } = egoBox(item.ego, chosen ? rolloutAt(chosen.rollout, view.time) : start);
+}
+
+/** The ego where the chosen trajectory has it at the time. */
+export function drawEgo(
+  ctx: Context,
+  item: ScoreCase,
+  view: View,
+  pixel: number,
+  palette: Palette,
+): void {
+  const chosen = chosenOf(item, view);
+  const { pose, size } = egoBox(item.ego, chosen ? rolloutAt(chosen.rollout, view.time) : kStart);
   drawBody(ctx, pose, size, pixel, palette.ego, palette.ground);
 }
 

@@ -114,17 +114,30 @@ export function distanceTo(line: readonly Pose[], [x, y]: Point): number {
   return least;
 }
 
-/** What a first look should show: every rollout, and what the chosen one hits. */
-export function boundsOf(item: ScoreCase, chosen: ScoredTrajectory | null): Bounds {
+/** What a first look should show: every rollout. */
+export function boundsOf(item: ScoreCase): Bounds {
   const bounds = { x0: -8, y0: -10, x1: 16, y1: 10 };
-  for (const { rollout } of item.trajectories) {
-    for (const pose of rollout) include(bounds, pose, 6, 6);
-  }
-  for (const pose of item.reference.rollout) include(bounds, pose, 6, 6);
-  for (const { agent, step, lookAheadS } of chosen?.failures ?? []) {
-    if (agent === null || step === null) continue;
-    const pose = agentFor(item, chosen, agent, step / 10 + (lookAheadS ?? 0));
-    if (pose) include(bounds, pose, 6, 6);
+  const rollouts = item.trajectories.map(({ rollout }) => rollout);
+  for (const pose of [...rollouts, item.reference.rollout].flat()) include(bounds, pose, 6, 6);
+  return bounds;
+}
+
+/** What a failure is about: ego and object, now and projected; null for one that is at no one place. */
+export function focusOf(
+  item: ScoreCase,
+  trajectory: ScoredTrajectory | null,
+  failure: number | null,
+): Bounds | null {
+  const { step, agent, lookAheadS } = trajectory?.failures[failure ?? -1] ?? {};
+  if (!trajectory || step === undefined || step === null) return null;
+  const axle = rolloutAt(trajectory.rollout, step / 10);
+  const later = lookAheadS ?? 0;
+  const bounds = { x0: axle[0], y0: axle[1], x1: axle[0], y1: axle[1] };
+  include(bounds, egoBox(item.ego, axle).pose, 14, 10);
+  include(bounds, ahead(axle, (trajectory.speeds[step] ?? 0) * later), 10, 8);
+  for (const time of [step / 10, step / 10 + later]) {
+    const pose = typeof agent === 'number' ? agentFor(item, trajectory, agent, time) : null;
+    if (pose) include(bounds, pose, 8, 8);
   }
   return bounds;
 }

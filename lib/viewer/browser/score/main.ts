@@ -8,7 +8,7 @@ import { Legend } from '../legend.js';
 import { Stage } from '../stage.js';
 import { Details } from './details.js';
 import { type Flag, flagAt } from './flags.js';
-import { boundsOf, distanceTo } from './geometry.js';
+import { boundsOf, distanceTo, focusOf } from './geometry.js';
 import { drawScene } from './scene.js';
 import {
   chosenOf,
@@ -55,7 +55,13 @@ const table = new ScoreTable(choose, sortBy);
 const details = new Details(showFailure);
 const legend = new Legend(kLayers, toggleLayer);
 const stage = new Stage({
-  bounds: () => boundsOf(current(), chosenOf(current(), view)),
+  bounds: () => {
+    const focus = focusOf(current(), chosenOf(current(), view), view.failure);
+    return focus ? { bounds: focus, most: 24 } : { bounds: boundsOf(current()) };
+  },
+  reset: () => {
+    view.failure = null;
+  },
   insets: (narrow) => ({ top: 60, right: narrow ? 16 : 60, bottom: 60, left: narrow ? 16 : 32 }),
   advance: (seconds) => {
     if (!view.playing) return false;
@@ -87,7 +93,7 @@ function choose(index: number): void {
   if (index < 0 || index >= current().trajectories.length) return;
   view.chosen = index;
   view.failure = null;
-  stage.redraw();
+  stage.follow();
 }
 
 /** The trajectory `by` lines further down the table. */
@@ -103,12 +109,18 @@ function sortBy(key: SortKey): void {
   stage.redraw();
 }
 
-/** Goes to the time of a lost mark; one that is at no one time (progress) is seen at the end. */
+/** Goes to the time and place of a lost mark; one that is at no one time (progress) is seen at the end. */
 function showFailure(index: number): void {
   const failure = chosenOf(current(), view)?.failures[index];
   if (!failure) return;
   seek(failure.step === null ? horizon : failure.step / 10);
   view.failure = index;
+  stage.follow();
+}
+
+function leaveFailure(): void {
+  view.failure = null;
+  stage.follow();
 }
 
 /** The next (1) or previous (-1) lost mark after the one that was chosen last. */
@@ -161,8 +173,9 @@ function showState(): void {
   list.show(view.caseIndex);
   byId('case-title').textContent = item.id;
   byId('case-facts').textContent = factsOf(item);
-  table.show(item, view);
+  // First the details: their height decides which lines of the table are in sight.
   details.show(item, chosen, view.failure);
+  table.show(item, view);
   legend.show(view.hidden, absentLayers(item));
   if (marked !== chosen) {
     marked = chosen;
@@ -200,7 +213,7 @@ function entryOf(item: ScoreCase): CaseEntry {
   return {
     group: item.group,
     id: item.id,
-    facts: `${scores.length} · ${item.speed.toFixed(1)} m/s`,
+    facts: `${item.speed.toFixed(1)} m/s`,
     columns: ['worst', 'best'],
     numbers: [text(Math.min(...scores)), text(Math.max(...scores))],
   };
@@ -229,6 +242,7 @@ attachKeys({
   ArrowDown: () => step(1),
   n: () => stepFailure(1),
   p: () => stepFailure(-1),
+  Escape: leaveFailure,
   PageUp: () => showCase(view.caseIndex - 1),
   PageDown: () => showCase(view.caseIndex + 1),
 });
