@@ -6,6 +6,7 @@ import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
 import { generateCommand } from '../lib/cli/generate.js';
 import { planCommand } from '../lib/cli/plan.js';
+import { scoreCommand } from '../lib/cli/score.js';
 import { trainCommand } from '../lib/cli/train.js';
 
 const kPage = readFileSync('docs/cli.md', 'utf8');
@@ -13,6 +14,7 @@ const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
   evaluateCommand(),
+  scoreCommand(),
   generateCommand(),
   doctorCommand(),
   demoCommand(),

@@ -2,7 +2,7 @@ import type { KernelOptions } from '../kernel-addon.js';
 import { Check, NotImplemented } from './check.js';
 import { type BrokenGolden, Golden, type GoldenCase } from './golden.js';
 import { kGroups, kPdmsGroups } from './groups.js';
-import { PdmsGolden } from './pdms-golden.js';
+import { type PdmsCase, PdmsGolden } from './pdms-golden.js';
 
 /** What became of one case. */
 export interface CaseResult {
@@ -57,16 +57,15 @@ function runFlowCase(golden: Golden, test: GoldenCase, engine: KernelOptions): C
 }
 
 function runPdmsFile(golden: PdmsGolden, path: string, threads: number): CaseResult[] {
-  const file = golden.read(path);
-  const casesOf = kPdmsGroups[golden.group];
-  if (casesOf === undefined) {
-    return [
-      runCase(file.name, () => {
-        throw new NotImplemented('not implemented');
-      }),
-    ];
-  }
-  return casesOf(file).map(({ id, run }) => runCase(id, (check) => run(check, { threads })));
+  let cases: PdmsCase[] = [];
+  const opened = runCase(path, (check) => {
+    const casesOf = kPdmsGroups[golden.group];
+    if (casesOf === undefined) throw new NotImplemented('not implemented');
+    cases = casesOf(golden.read(path));
+    check.compared = cases.length;
+  });
+  if (opened.status !== 'passed') return [opened];
+  return cases.map(({ id, run }) => runCase(id, (check) => run(check, { threads })));
 }
 
 function runCases(golden: Golden | PdmsGolden | BrokenGolden, engine: KernelOptions): CaseResult[] {
