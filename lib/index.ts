@@ -162,5 +162,8 @@ export {
 } from './train/recipe.js';
 export { train } from './train/train.js';
 export { caseFromWindow, posesOf } from './viewer/build-case.js';
+export { type ScoreCaseOptions, scoreCaseFromScene } from './viewer/build-score-case.js';
 export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
+export type { ScoreCase } from './viewer/score-case.js';
+export { renderScorePage } from './viewer/score-page.js';

@@ -1,6 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { ioError, writeFileAtomic } from '../files.js';
 import type { PlanOptions } from '../plan-options.js';
 import type { Plan } from '../plan-result.js';
 import { futureFromWindow } from '../scenario/observe.js';
@@ -10,6 +7,7 @@ import type { CasePlan, PageInfo, PlanCase, Pose } from '../viewer/case.js';
 import { errorsOf } from '../viewer/errors.js';
 import { renderPlansPage } from '../viewer/page.js';
 import { describeOptions } from './plan-flags.js';
+import { writePageFile } from './write-page.js';
 
 /** A plan with its distance to what the driver did, metres; null where that was not recorded. */
 export interface PlanRun {
@@ -88,12 +86,7 @@ export async function writePage(
   cases: readonly PlanCase[],
   info: PageInfo,
 ): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-  } catch (error) {
-    throw ioError(`cannot write ${file}`, error);
-  }
-  await writeFileAtomic(file, renderPlansPage(cases, info));
+  await writePageFile(file, renderPlansPage(cases, info));
 }
 
 /** `0.41`, or a dash for null. */

@@ -9,9 +9,11 @@ import type { PdmScores, SubScores } from '../sim/pdm-scores.js';
 import { type Predictions, readPredictions } from '../sim/read-predictions.js';
 import { readSceneFile } from '../sim/read-scene.js';
 import { kSubScores, stepsOf } from '../sim/score-rows.js';
+import type { ScoreCase } from '../viewer/score-case.js';
 import { type CommonOptions, defineCommand, integerOption, note, printJson } from './command.js';
 import { Progress } from './progress.js';
 import { withInterrupt } from './run.js';
+import { pictureOf, writeScorePage } from './score-picture.js';
 import { printMeans, printScene } from './score-table.js';
 
 interface Flags extends CommonOptions {
@@ -20,6 +22,7 @@ interface Flags extends CommonOptions {
   traffic: 'replay' | 'reactive';
   predictions?: string;
   threads: number;
+  html?: string;
 }
 
 /** What one trajectory got. */
@@ -89,6 +92,7 @@ export function scoreCommand(): Command {
     )
     .option('--predictions <file>', 'score these, one a scene, and not those of the scene files')
     .option('--threads <n>', 'threads that work on one scene', integerOption(1, 256), 1)
+    .option('--html <file>', 'also write a page with a picture of each scene')
     .action((files: string[], flags: Flags) =>
       withInterrupt((signal) => runScore(files, flags, signal)),
     );
@@ -102,6 +106,7 @@ async function runScore(files: string[], flags: Flags, signal: AbortSignal): Pro
   const quiet = flags.json === true;
   const predictions = flags.predictions ? await readPredictions(flags.predictions) : undefined;
   const reports: SceneReport[] = [];
+  const pictures: ScoreCase[] = [];
   const missing: string[] = [];
   const found = new Set<string>();
   const isLong = files.length > 1;
@@ -116,7 +121,9 @@ async function runScore(files: string[], flags: Flags, signal: AbortSignal): Pro
     if (predictions?.has(id)) found.add(id);
     if (trajectories.length === 0) missing.push(id);
     for (const version of trajectories.length === 0 ? [] : versions) {
-      reports.push(await scoreScene(file, parsed, trajectories, version, flags, signal));
+      const scored = await scoreScene(file, parsed, trajectories, version, flags, signal);
+      reports.push(scored.report);
+      if (scored.picture) pictures.push(scored.picture);
     }
     progress?.update(i + 1);
   }
@@ -127,6 +134,10 @@ async function runScore(files: string[], flags: Flags, signal: AbortSignal): Pro
   }
   const unused = [...(predictions?.keys() ?? [])].filter((id) => !found.has(id));
   const means = meansOf(reports);
+  if (flags.html !== undefined) {
+    await writeScorePage(flags.html, pictures);
+    note(`Wrote ${flags.html}`);
+  }
   if (quiet) {
     printJson({ scenes: reports, means, missing, unused });
     return;
@@ -151,23 +162,26 @@ async function scoreScene(
   { scene }: ParsedScene,
   trajectories: readonly SceneTrajectory[],
   version: PdmVersion,
-  { traffic, threads, explain = false }: Flags,
+  { traffic, threads, explain = false, html }: Flags,
   signal: AbortSignal,
-): Promise<SceneReport> {
+): Promise<{ report: SceneReport; picture: ScoreCase | null }> {
   const scorer = named(file, () => new PdmScorer(scene, { version, traffic, threads }));
   try {
     const poses = trajectories.map((trajectory) => trajectory.poses);
-    const scores = await scorer.score(poses, { explain, signal });
+    const pictured = html !== undefined;
+    const options = { explain: explain || pictured, rollouts: pictured, signal };
+    const scores = await scorer.score(poses, options);
     const { pdmClosed, human } = scorer.reference;
-    return {
+    const report: SceneReport = {
       file,
       scene: scene.id,
       version,
       traffic,
       pdmClosed: { subScores: pdmClosed.subScores, progressM: pdmClosed.progressM },
       human,
-      trajectories: trajectories.map((trajectory, i) => reportOf(trajectory, scores, i)),
+      trajectories: trajectories.map((trajectory, i) => reportOf(trajectory, scores, i, explain)),
     };
+    return { report, picture: pictured ? pictureOf(scorer, trajectories, scores) : null };
   } finally {
     await scorer.close();
   }
@@ -184,7 +198,12 @@ function named<T>(file: string, make: () => T): T {
   }
 }
 
-function reportOf({ id, label }: SceneTrajectory, scores: PdmScores, i: number): TrajectoryReport {
+function reportOf(
+  { id, label }: SceneTrajectory,
+  scores: PdmScores,
+  i: number,
+  explain: boolean,
+): TrajectoryReport {
   const { filtered, flags, explanations } = scores;
   const report: TrajectoryReport = {
     id,
@@ -208,7 +227,7 @@ function reportOf({ id, label }: SceneTrajectory, scores: PdmScores, i: number):
       offRoute: stepsOf(flags.offRoute[i]!),
     },
   };
-  if (explanations) report.explanations = explanations[i]!;
+  if (explain) report.explanations = explanations![i]!;
   return report;
 }
 
