@@ -7,7 +7,8 @@ import { makeWorld } from './roads/make-world.js';
 import { RoadError } from './roads/road-error.js';
 import { populate } from './traffic/populate.js';
 import { simulate } from './traffic/simulate.js';
-import { validateScene, type Violation } from './validate/validate.js';
+import { trackViolations } from './validate/tracks.js';
+import { validateMap, type Violation } from './validate/validate.js';
 import { type CutOptions, cutWindows } from './windows.js';
 import type { RoadKind } from './world.js';
 
@@ -58,6 +59,13 @@ export function* sceneInSteps(request: SceneRequest): Generator<void, GeneratedS
       const world = makeWorld(kind, draw(attempt, kRoadStream));
       const id = `${kind}-${seed}-${index}`;
       const map = makeMap(`map-${id}`, world);
+      yield;
+      const [wrongMap] = validateMap(map);
+      if (wrongMap) {
+        rejected.push(wrongMap);
+        continue;
+      }
+      yield;
       const random = draw(attempt, kTrafficStream);
       const seconds = Math.round(random.range(120, 200)) / 10;
       const traffic = populate(random, world, kWarmUp, seconds);
@@ -74,11 +82,12 @@ export function* sceneInSteps(request: SceneRequest): Generator<void, GeneratedS
         steps,
       );
       yield;
-      const found = validateScene(recorded.recording);
-      if (found.length > 0) {
-        rejected.push(found[0]);
+      const [wrong] = trackViolations(recorded.recording);
+      if (wrong) {
+        rejected.push(wrong);
         continue;
       }
+      yield;
       const windows = cutWindows(draw(attempt, kWindowStream), recorded, request.cut);
       if (windows.length >= kLeastWindows) {
         return { map, recording: recorded.recording, windows, rejected };

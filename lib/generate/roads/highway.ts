@@ -50,7 +50,7 @@ export function mergeRoad(random: Random): World {
       strip(reference, -section.laneWidth * 1.5 - section.shoulder, 0, begin, end),
       taper(reference, end, 40, section),
     ],
-    inflow: random.range(0.12, 0.4),
+    inflow: random.range(0.2, 0.5),
   };
 }
 
@@ -89,7 +89,7 @@ export function splitRoad(random: Random): World {
       strip(reference, wide, 0, exitOnly ? 0 : begin, end),
       ...(exitOnly ? [] : [taper(reference, begin, -40, section)]),
     ],
-    inflow: random.range(0.12, 0.4),
+    inflow: random.range(0.2, 0.5),
   };
 }
 
@@ -120,7 +120,7 @@ export function laneDropRoad(random: Random): World {
         section.laneWidth * (n - 0.5) + 1,
       ),
     ],
-    inflow: random.range(0.1, 0.35),
+    inflow: random.range(0.18, 0.42),
   };
   if (!closed) return world;
   const lane = last.lanes[right ? 0 : n - 1];

@@ -40,7 +40,7 @@ export function openRoad(random: Random, kind: RoadKind & ('straight' | 'curve')
       ...bareWorld(kind, network),
       routes: [{ edges, weight: 1 }],
       areas: [strip(reference, -side(lanes), 1)],
-      inflow: random.range(0.1, 0.45),
+      inflow: random.range(0.15, 0.5),
     };
   }
   const back = Math.max(1, lanes - (random.chance(0.2) ? 1 : 0));
@@ -58,7 +58,7 @@ export function openRoad(random: Random, kind: RoadKind & ('straight' | 'curve')
     areas: [strip(reference, -side(lanes), side(back))],
     sidewalks: place === 'town' ? [reference.beside(-walk), opposite.beside(-walk)] : [],
     bikeways: wide ? [reference.beside(bike(lanes)), opposite.beside(bike(back))] : [],
-    inflow: random.range(0.05, 0.35),
+    inflow: random.range(0.08, 0.35),
   };
 }
 

@@ -14,6 +14,8 @@ interface Approach {
 }
 
 const kStopGap = 1; // metres between bumper and line
+const kShort = 0.8; // metres before a conflict at which vehicles stop for those in it
+const kInside = 0.4; // metres into a conflict from which on a vehicle is in it: more than who stops before it
 const kAskSeconds = 2.5;
 const kFirmBraking = 5; // m/s^2: who would need more goes on
 
@@ -238,9 +240,9 @@ export class RightOfWay {
       if (other === vehicle || !open) continue;
       const otherHalf = other.size.length / 2;
       if (conflict.kind === 'cross') {
-        const gap = start + conflict.begin - half - 0.5;
-        if (gap < -0.4 || distance + conflict.otherEnd + otherHalf < 0) continue;
-        const inside = distance + conflict.otherBegin - otherHalf < 0.3;
+        const gap = start + conflict.begin - half - kShort;
+        if (gap < -kShort || distance + conflict.otherEnd + otherHalf < 0) continue;
+        const inside = distance + conflict.otherBegin - otherHalf < -kInside;
         const earlier =
           other.grantedAt < vehicle.grantedAt ||
           (other.grantedAt === vehicle.grantedAt && other.id < vehicle.id);
@@ -248,7 +250,7 @@ export class RightOfWay {
         const leaves =
           travelTime(other, distance + conflict.otherEnd + otherHalf) + (other.speed < 1 ? 2 : 0);
         if (travelTime(vehicle, gap) > leaves + 0.3) continue;
-        if (brakingFor(vehicle, gap) < kFirmBraking) z = Math.max(z, standing(gap + 0.5));
+        if (brakingFor(vehicle, gap) < kFirmBraking) z = Math.max(z, standing(gap + kStopGap));
       } else {
         // Beside each other on the way to (or from) one lane: as if one were behind the other.
         const merge = conflict.kind === 'merge';
