@@ -2,11 +2,32 @@
 
 export { WamFlowError, type WamFlowErrorCode } from './errors.js';
 export {
+  type ClosedLoopEvaluation,
+  type ClosedLoopOptions,
+  type ClosedLoopPlanner,
+  type ClosedLoopRow,
+  evaluateClosedLoop,
+} from './eval/closed-loop.js';
+export {
+  type ClosedLoopDrive,
+  type DriveOptions,
+  driveWindow,
+  type Moment,
+  type Policy,
+} from './eval/closed-loop-drive.js';
+export type { DriveFigures, ScoredFigures } from './eval/closed-loop-judge.js';
+export {
   type EvaluateOptions,
   type Evaluation,
   type EvaluationRow,
   evaluate,
 } from './eval/evaluate.js';
+export {
+  explainHuman,
+  type HumanCause,
+  type HumanFailure,
+  type HumanReport,
+} from './eval/explain-human.js';
 export type { PlanMetrics } from './eval/metrics.js';
 export type { FailedWindow } from './eval/pdm-pass.js';
 export type { PdmGroup, PdmRow, PdmSummary } from './eval/pdm-summary.js';
@@ -80,6 +101,7 @@ export type {
   Track,
 } from './scenario/types.js';
 export { writeScenarioBundle, writeScenarios } from './scenario/write.js';
+export { withoutGhosts } from './sim/brief-objects.js';
 export {
   type Comfort,
   checkComfort,

@@ -92,8 +92,33 @@ describe('wam-flow evaluate', () => {
     );
   });
 
+  it('drives in closed loop', async () => {
+    const args = ['--closed-loop', '--baselines', '--limit', '12', '--resamples', '20'];
+    const lines = (await run(...args)).split('\n');
+    expect(lines[0]).toBe('Drives, a plan every 0.5 s, replay traffic; rates in %');
+    expect(lines.filter((line) => line.startsWith('PDM-Closed '))).toHaveLength(2);
+    const json = JSON.parse(
+      await run(...args, '--replan', '0.4', '--traffic', 'reactive', '--json'),
+    );
+    expect(json).toMatchObject({ data: 'examples', replanS: 0.4, traffic: 'reactive' });
+    expect(json.rows[0]).toMatchObject({ planner: 'recorded driver', pdms: null });
+    expect(json.rows[0].ci.epdms).toHaveLength(2);
+  });
+
+  it('explains what recorded drivers fail', async () => {
+    const json = JSON.parse(await run('--explain-human', '--json'));
+    expect(json).toMatchObject({ data: 'examples', split: 'all', n: windows.length });
+    for (const { text, cause, score } of json.failures) {
+      expect(score).toBeLessThan(1);
+      expect(text.length).toBeGreaterThan(20);
+      expect(['tracker', 'vehicle size', 'recording']).toContain(cause);
+    }
+    expect(await run('--explain-human')).toContain(`windows of ${windows.length}`);
+  });
+
   it('refuses options that are none', async () => {
     await expect(run('--steps', '0')).rejects.toThrow(/integer from 1/);
+    await expect(run('--closed-loop', '--replan', '0.6')).rejects.toThrow(/number from 0.1/);
     await expect(run('--decode', 'mean')).rejects.toThrow(/Allowed choices/);
     await expect(run('--model', 'no-such-model')).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_CHECKPOINT_NOT_FOUND' }),

@@ -75,7 +75,9 @@ export function grouped(evaluation: Evaluation, rows: string[][]): string[][] {
 }
 
 /** Planner and options of a row. */
-export function label(row: RowHead): string {
+export function label(
+  row: Pick<RowHead, 'planner' | 'steps' | 'decode' | 'rule' | 'samples'>,
+): string {
   if (row.decode === null) return row.planner;
   const parts = [
     row.planner,

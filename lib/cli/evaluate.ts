@@ -1,10 +1,17 @@
 import { type Command, Option } from 'commander';
 import { WamFlowError } from '../errors.js';
-import { type Evaluation, evaluate } from '../eval/evaluate.js';
+import {
+  type ClosedLoopEvaluation,
+  type ClosedLoopOptions,
+  evaluateClosedLoop,
+} from '../eval/closed-loop.js';
+import { type Evaluation, evaluate, settingsOf } from '../eval/evaluate.js';
+import { explainHuman } from '../eval/explain-human.js';
 import type { PdmSummary } from '../eval/pdm-summary.js';
 import type { EvaluateDecode } from '../eval/planner-runs.js';
 import type { Reduce, StepRule } from '../plan-options.js';
 import { Planner } from '../planner.js';
+import type { ScenarioData } from '../scenario/types.js';
 import {
   type CommonOptions,
   choiceListOption,
@@ -17,6 +24,8 @@ import {
   printJson,
 } from './command.js';
 import { breakdownTable, mainTable } from './evaluate-table.js';
+import { printClosedLoop } from './evaluate-closed-loop.js';
+import { printHumanReport } from './evaluate-human.js';
 import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
 import { Progress } from './progress.js';
 import { withInterrupt } from './run.js';
@@ -39,6 +48,10 @@ interface EvaluateCommandOptions extends CommonOptions {
   baselines?: boolean;
   limit?: number;
   pdm: boolean;
+  closedLoop?: boolean;
+  replan: number;
+  traffic: 'replay' | 'reactive';
+  explainHuman?: boolean;
 }
 
 /** minADE is taken over six samples even where a plan has one. */
@@ -90,6 +103,18 @@ export function evaluateCommand(): Command {
       integerOption(1, 1e9),
     )
     .option('--no-pdm', 'without PDMS, EPDMS and PDM-Closed')
+    .option('--closed-loop', 'drive the windows: plan, follow the plan for a while, plan again')
+    .addOption(
+      new Option('--replan <s>', 'closed loop: seconds between plans, 0.1 to 0.5')
+        .argParser(numberOption(0.1, 0.5))
+        .default(0.5),
+    )
+    .addOption(
+      new Option('--traffic <how>', 'closed loop: traffic as recorded, or reacting for 4 s')
+        .choices(['replay', 'reactive'])
+        .default('replay'),
+    )
+    .option('--explain-human', 'why recorded drivers lose marks, and nothing else; needs no model')
     .option('--baselines', 'the recorded driver and the floors alone; needs no model')
     .action((options: EvaluateCommandOptions) => withInterrupt((signal) => run(options, signal)));
 }
@@ -98,9 +123,31 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
   const quiet = options.json === true;
   const split = options.split ?? (options.data === undefined ? 'all' : 'val');
   const data = await readData(options.data);
+  if (options.explainHuman) {
+    const report = await explainHuman(data, { split, limit: options.limit, signal });
+    if (quiet) printJson({ data: options.data ?? 'examples', ...report });
+    else printHumanReport(report);
+    return;
+  }
   const planner = options.baselines ? null : await loadPlanner(options);
   let progress: Progress | undefined;
+  const onProgress = (unit: string) => (done: number, total: number) => {
+    progress ??= new Progress({ label: 'evaluate', total, unit, silent: quiet });
+    progress.update(done);
+  };
+  const name = options.data ?? 'examples';
   try {
+    if (options.closedLoop) {
+      const evaluation = await drive(planner, data, options, {
+        split,
+        signal,
+        onProgress: onProgress('drives'),
+      });
+      progress?.finish();
+      if (quiet) printJson({ data: name, ...evaluation });
+      else printClosedLoop(name, evaluation);
+      return;
+    }
     const evaluation = await evaluate(planner, data, {
       split,
       limit: options.limit,
@@ -116,18 +163,30 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
       resamples: options.resamples,
       latencyCalls: options.latencyCalls,
       signal,
-      onProgress: (done, total) => {
-        progress ??= new Progress({ label: 'evaluate', total, unit: 'plans', silent: quiet });
-        progress.update(done);
-      },
+      onProgress: onProgress('plans'),
     });
     progress?.finish();
-    const name = options.data ?? 'examples';
     if (quiet) printJson({ data: name, ...evaluation });
     else report(name, evaluation);
   } finally {
     await planner?.close();
   }
+}
+
+function drive(
+  planner: Planner | null,
+  data: ScenarioData,
+  options: EvaluateCommandOptions,
+  common: Pick<ClosedLoopOptions, 'split' | 'signal' | 'onProgress'>,
+): Promise<ClosedLoopEvaluation> {
+  const { model, samples, reduce, temperature, limit, replan, traffic, resamples } = options;
+  const rows = planner && {
+    planner,
+    name: model,
+    settings: settingsOf(options),
+    run: { samples, reduce, temperature },
+  };
+  return evaluateClosedLoop(rows, data, { ...common, limit, replanS: replan, traffic, resamples });
 }
 
 async function loadPlanner(options: EvaluateCommandOptions): Promise<Planner> {

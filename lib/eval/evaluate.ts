@@ -158,7 +158,10 @@ function prepare(windows: readonly ScenarioWindow[]): Case[] {
   });
 }
 
-function settingsOf(options: EvaluateOptions): Settings[] {
+/** One for each combination of decode, steps and rule. Throws ERR_ARGUMENT for an empty list. */
+export function settingsOf(
+  options: Pick<EvaluateOptions, 'steps' | 'decode' | 'rule'>,
+): Settings[] {
   const { steps = [1, 5], decode = ['median', 'sample'], rule = ['renoise'] } = options;
   for (const [name, list] of Object.entries({ steps, decode, rule })) {
     if (list.length === 0) throw argumentError(name, 'at least one entry', list);

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { WamFlowError } from '../errors.js';
 import { kWaypoints, type ScenarioWindow } from '../scenario/types.js';
 import { extendedComfort } from '../sim/drive.js';
+import { withoutGhosts } from '../sim/brief-objects.js';
 import { sceneFromWindow } from '../sim/from-window.js';
 import { PdmScorer, type PdmVersion } from '../sim/pdm-scorer.js';
 import type { PdmScores } from '../sim/pdm-scores.js';
@@ -119,7 +120,7 @@ function setUp(
   failed: FailedWindow[],
 ): Record<PdmVersion, PdmScorer> | null {
   try {
-    const scene = sceneFromWindow(window);
+    const scene = withoutGhosts(sceneFromWindow(window));
     return { v1: new PdmScorer(scene, { version: 'v1' }), v2: new PdmScorer(scene) };
   } catch (error) {
     if (!(error instanceof WamFlowError)) throw error;

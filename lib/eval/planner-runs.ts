@@ -138,9 +138,10 @@ export async function measureLatency(
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
-function planOptionsOf(
+/** Options of one plan. */
+export function planOptionsOf(
   settings: Settings,
-  options: RunOptions,
+  options: Pick<RunOptions, 'samples' | 'reduce' | 'temperature'>,
   seed: number,
 ): EvaluatedPlanOptions {
   const { steps, decode, rule } = settings;
