@@ -1,0 +1,43 @@
+// The bench suites.
+//
+//   npm run bench                               all of them, a table
+//   npm run bench -- --filter sim --json        one of planner, sim; one JSON line a row
+//   npm run bench -- --data DIR --split val --calls 2000
+//   npm run bench -- --filter sim --scene scene.json
+
+import { cpus } from 'node:os';
+import { flag, option } from './observations.mjs';
+import { benchPlanner } from './planner.mjs';
+import { benchSimulator } from './simulator.mjs';
+
+const suites = { planner: benchPlanner, sim: benchSimulator };
+const wanted = option('filter', Object.keys(suites).join(',')).split(',');
+for (const name of wanted) {
+  if (!Object.hasOwn(suites, name)) {
+    console.error(`--filter: expected ${Object.keys(suites).join(' or ')}, received ${name}`);
+    process.exit(2);
+  }
+}
+
+const rows = [];
+function report(row) {
+  rows.push(row);
+  if (flag('json')) console.log(JSON.stringify(row));
+}
+
+for (const name of wanted) await suites[name](report);
+report({
+  bench: 'process',
+  cpu: cpus()[0]?.model,
+  node: process.version,
+  peakRssMiB: process.resourceUsage().maxRSS / 1024,
+});
+
+if (!flag('json')) {
+  for (const { bench, ...rest } of rows) {
+    const fields = Object.entries(rest).map(
+      ([key, value]) => `${key} ${typeof value === 'number' ? Math.round(value * 10) / 10 : value}`,
+    );
+    console.log(`${bench.padEnd(50)} ${fields.join('  ')}`);
+  }
+}
