@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { centerPoses, posesFrom } from '../eval/rear-axle.js';
 import type { ScenarioWindow } from '../scenario/types.js';
 import { sceneFromWindow } from '../sim/from-window.js';
-import { PdmScorer } from '../sim/pdm-scorer.js';
 import type { PdmReference } from '../sim/pdm-reference.js';
+import { PdmScorer } from '../sim/pdm-scorer.js';
 import type { SceneEgo } from '../sim/scene.js';
 import { PathLine } from './path-line.js';
 

@@ -1,5 +1,5 @@
-import type { Network, NetLane } from './network.js';
 import type { ScenarioLane, ScenarioMap } from '../scenario/types.js';
+import type { NetLane, Network } from './network.js';
 import type { World } from './world.js';
 
 const kPointSpacing = 2; // metres

@@ -1,9 +1,9 @@
 import { boxesOverlap } from '../eval/geometry.js';
 import { wrapAngle } from '../scenario/observe.js';
 import type { Recording, ScenarioMap, Signal, SignalState, Track } from '../scenario/types.js';
-import type { StaticObject, Light, World } from './world.js';
 import { kDt, type State, type Vehicle } from './traffic/vehicle.js';
 import type { Walker } from './traffic/walkers.js';
+import type { Light, StaticObject, World } from './world.js';
 
 /** A recording, with the vehicle behind each track that drove. */
 export interface Recorded {

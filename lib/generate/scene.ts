@@ -8,7 +8,7 @@ import { RoadError } from './roads/road-error.js';
 import { populate } from './traffic/populate.js';
 import { simulate } from './traffic/simulate.js';
 import { trackViolations } from './validate/tracks.js';
-import { validateMap, type Violation } from './validate/validate.js';
+import { type Violation, validateMap } from './validate/validate.js';
 import { type CutOptions, cutWindows } from './windows.js';
 import type { RoadKind } from './world.js';
 

@@ -1,7 +1,7 @@
 import { Line } from '../line.js';
 import type { Edge, NetLane, Network } from '../network.js';
 import type { Random } from '../random.js';
-import { type Crosswalk, type Crossing, intersection, type Ring, strip } from '../world.js';
+import { type Crossing, type Crosswalk, intersection, type Ring, strip } from '../world.js';
 import { addTwoWayRoad, halfWidth, type Section } from './carriageway.js';
 
 /** One arm of a junction before it is built. */

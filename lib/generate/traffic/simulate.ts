@@ -1,9 +1,10 @@
 import type { NetLane } from '../network.js';
 import type { World } from '../world.js';
+import { brakingFor } from './approach.js';
 import { closeness, idmAcceleration } from './driver.js';
 import { LaneChanges, laneEnds } from './lane-changes.js';
 import { type Neighbor, Occupancy, type Occupant } from './occupancy.js';
-import { brakingFor, RightOfWay } from './right-of-way.js';
+import { RightOfWay } from './right-of-way.js';
 import { kDt, type Vehicle } from './vehicle.js';
 import { Crossings, type Walker } from './walkers.js';
 

@@ -2,8 +2,8 @@ import type { Line, Pose } from '../line.js';
 import type { NetLane } from '../network.js';
 import type { Random } from '../random.js';
 import type { Crossing, Crosswalk, Light } from '../world.js';
+import { brakingFor, travelTime } from './approach.js';
 import { closeness, type Size } from './driver.js';
-import { brakingFor, travelTime } from './right-of-way.js';
 import { kDt, type Vehicle } from './vehicle.js';
 
 const kHalfWidth = 1.6; // metres, of a crosswalk
