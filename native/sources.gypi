@@ -65,6 +65,7 @@
       "native/sim/geometry.cpp",
       "native/sim/judge.cpp",
       "native/sim/occupancy.cpp",
+      "native/sim/path_corridor.cpp",
       "native/sim/pdm_closed.cpp",
       "native/sim/reactive.cpp",
       "native/sim/route.cpp",

@@ -21,6 +21,18 @@ double gap(const Bounds& a, const Bounds& b) {
 
 }  // namespace
 
+void append_fan(Vec2 vertex, double before, double after, double radius, std::vector<Quad>& out) {
+  // From one segment's border to the next's on the outer side, in equal arcs of about kArcStep.
+  const double turn = wrap_atan2(after - before), side = turn > 0 ? -kPi / 2 : kPi / 2;
+  const int arcs = std::max(1, static_cast<int>(std::abs(turn) / kArcStep + 0.5));
+  for (int k = 0; k < arcs; ++k) {
+    Vec2 p = off(vertex, before + side + turn * k / arcs, radius);
+    Vec2 q = off(vertex, before + side + turn * (k + 1) / arcs, radius);
+    if (turn < 0) std::swap(p, q);
+    if (!(p == q)) out.push_back({{vertex, p, q, q}});
+  }
+}
+
 void Corridor::set(std::span<const Vec2> points, double half_width, Cap cap) {
   pieces_.clear();
   piece_bounds_.clear();
@@ -41,15 +53,9 @@ void Corridor::set(std::span<const Vec2> points, double half_width, Cap cap) {
     add({{off(to, a + kPi / 2, half_width), off(from, a + kPi / 2, half_width), off(from, a - kPi / 2, half_width),
           off(to, a - kPi / 2, half_width)}});
     if (i == 0) continue;
-    // The outer side of the bend, from one segment's border to the next's, in equal arcs of about kArcStep.
-    const double turn = wrap_atan2(a - angle_[i - 1]), side = turn > 0 ? -kPi / 2 : kPi / 2;
-    const int arcs = std::max(1, static_cast<int>(std::abs(turn) / kArcStep + 0.5));
-    for (int k = 0; k < arcs; ++k) {
-      Vec2 p = off(line_[i], angle_[i - 1] + side + turn * k / arcs, half_width);
-      Vec2 q = off(line_[i], angle_[i - 1] + side + turn * (k + 1) / arcs, half_width);
-      if (turn < 0) std::swap(p, q);
-      if (!(p == q)) add({{line_[i], p, q, q}});
-    }
+    fan_.clear();
+    append_fan(line_[i], angle_[i - 1], a, half_width, fan_);
+    for (const Quad& piece : fan_) add(piece);
   }
 }
 

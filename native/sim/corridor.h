@@ -9,6 +9,9 @@ namespace wam::sim {
 
 enum class Cap : std::uint8_t { flat, square };
 
+/// Triangles that fill the outer side of a bend of a buffered line, from heading `before` to heading `after`, radians.
+void append_fan(Vec2 vertex, double before, double after, double radius, std::vector<Quad>& out);
+
 /// The area within `half_width` metres of a line: a box a segment, a fan at each bend, flat ends or square ones that
 /// reach half a width beyond. What a buffer of the line covers, as convex pieces.
 class Corridor {
@@ -30,6 +33,7 @@ class Corridor {
   std::vector<Bounds> piece_bounds_;
   std::vector<double> angle_;
   std::vector<Vec2> line_;
+  std::vector<Quad> fan_;
   Bounds bounds_;
 };
 

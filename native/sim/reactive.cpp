@@ -34,19 +34,6 @@ Pose snapped(const Centerline& path, double progress) {
   return {here.x, here.y, std::atan2(here.y - behind.y, here.x - behind.x)};
 }
 
-/// Points of the path between two arc lengths, cut exactly at both.
-void cut(const Centerline& path, double from, double to, std::vector<Vec2>& out) {
-  from = std::clamp(from, 0.0, path.length());
-  to = std::clamp(to, 0.0, path.length());
-  out.clear();
-  const Pose a = point_at(path, from), b = point_at(path, to);
-  out.push_back({a.x, a.y});
-  for (std::size_t i = 0; i < path.poses().size(); ++i) {
-    if (path.progress()[i] > from && path.progress()[i] < to) out.push_back({path.poses()[i].x, path.poses()[i].y});
-  }
-  out.push_back({b.x, b.y});
-}
-
 }  // namespace
 
 ReactiveTraffic::ReactiveTraffic(const Scene& scene, const std::vector<std::uint8_t>& lane_on_route) : scene_(scene) {
@@ -117,6 +104,7 @@ void ReactiveTraffic::place(const Scene& scene) {
     if (!is_free(quad)) continue;
     placed.push_back(quad);
     vehicles_.push_back({static_cast<int>(i), best, nearest.progress, speed, pose});
+    corridors_.emplace_back(paths_[at(best)], object.width / 2);
   }
   for (const std::size_t i : standing) {
     const SceneObject& object = scene.objects[i];
@@ -145,8 +133,7 @@ std::vector<ReactiveTrack> ReactiveTraffic::simulate(std::span<const State, kSta
     tracks[i].last = 0;
     footprint[i].add(box(now[i].pose, size(now[i]).length, size(now[i]).width));
   }
-  Corridor way, ego_area;
-  std::vector<Vec2> line;
+  Corridor ego_area;
   double target = kDefaultTarget;  // one for all, as in the devkit: a lane's limit stays for those after it
   for (int step = 1; step < kStates; ++step) {
     const State& ego = rollout[at(step - 1)];
@@ -161,12 +148,11 @@ std::vector<ReactiveTrack> ReactiveTraffic::simulate(std::span<const State, kSta
       if (exists[i] == 0) continue;
       if (vehicle.path >= 0) {
         const Centerline& path = paths_[at(vehicle.path)];
-        const double length = size(vehicle).length, half_width = size(vehicle).width / 2;
-        cut(path, vehicle.progress, path.length(), line);
-        way.set(line, half_width, Cap::flat);
+        const PathCorridor& corridor = corridors_[i];
+        const double length = size(vehicle).length;
         double gap = path.length() - vehicle.progress, rear = length / 2, lead_speed = 0, least = HUGE_VAL;
         const auto consider = [&](const Corridor& area, double speed, double heading) {
-          if (!way.meets(area)) return;
+          if (!corridor.rest_meets(vehicle.progress, area)) return;
           const double d = footprint[i].distance_to(area);
           if (!(d < least)) return;
           least = gap = d;
@@ -186,8 +172,8 @@ std::vector<ReactiveTrack> ReactiveTraffic::simulate(std::span<const State, kSta
         vehicle.progress += kDt * v;
         vehicle.speed = std::max(0.0, v + kDt * std::clamp(a, -kDeceleration, kAcceleration));
         vehicle.pose = point_at(path, vehicle.progress);
-        cut(path, vehicle.progress - length / 2, vehicle.progress + length / 2 + vehicle.speed * kHeadway, line);
-        footprint[i].set(line, half_width, Cap::flat);
+        const double ahead = length / 2 + vehicle.speed * kHeadway;
+        corridor.stretch(vehicle.progress - length / 2, vehicle.progress + ahead, footprint[i]);
         footprint[i].add(box(vehicle.pose, length, size(vehicle).width));
       }
       tracks[i].pose[step] = vehicle.pose;

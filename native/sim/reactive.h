@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "sim/corridor.h"
 #include "sim/occupancy.h"
+#include "sim/path_corridor.h"
 
 namespace wam::sim {
 
@@ -40,6 +40,7 @@ class ReactiveTraffic {
   const Scene& scene_;
   std::vector<Vehicle> vehicles_;
   std::vector<Centerline> baselines_, paths_;  // of a lane; what is driven ends at the last point but one
+  std::vector<PathCorridor> corridors_;        // by vehicle that drives; those stand first in vehicles_
   std::vector<double> limits_;                 // by path, m/s; negative when unknown
   std::vector<int> lane_of_path_;
   struct Other {
