@@ -1,7 +1,7 @@
 import type { ScoreCase, ScoredTrajectory } from '../../score-case.js';
 import { byId, element } from '../dom.js';
 import { shortOf } from './metrics.js';
-import { scoreColor } from './palette.js';
+import { scoreColor } from './score-color.js';
 import { kStops, nameOf } from './table.js';
 
 /** The chosen trajectory in words: its score, its progress, and a sentence for each lost mark. */

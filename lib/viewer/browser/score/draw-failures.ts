@@ -2,15 +2,8 @@ import type { Pose } from '../../case.js';
 import type { ScoreAgent, ScoreCase, ScoredTrajectory, ScoreFailure } from '../../score-case.js';
 import { drawOutline } from './draw-agents.js';
 import { laneOutline } from './draw-map.js';
-import {
-  agentFor,
-  ahead,
-  cornersOf,
-  egoBox,
-  overlapCenter,
-  type Point,
-  rolloutAt,
-} from './geometry.js';
+import { boxesOf, contactOf } from './contact.js';
+import { agentFor, cornersOf, egoBox, type Point, rolloutAt } from './geometry.js';
 import type { Palette } from './palette.js';
 
 type Context = CanvasRenderingContext2D;
@@ -75,18 +68,6 @@ function eachFailure(
   }
 }
 
-/** Where the flag of a failure stands; null for one that is at no one time. */
-export function anchorOf(
-  item: ScoreCase,
-  trajectory: ScoredTrajectory,
-  failure: ScoreFailure,
-): Point | null {
-  if (failure.step === null) return null;
-  const { pose, size } = egoBox(item.ego, rolloutAt(trajectory.rollout, failure.step / 10));
-  if (failure.corner !== null) return cornersOf(pose, size)[failure.corner];
-  return contactOf(item, trajectory, failure, failure.step) ?? [pose[0], pose[1]];
-}
-
 function drawFailure(
   pen: Pen,
   item: ScoreCase,
@@ -111,35 +92,6 @@ function drawFailure(
   if (failure.corner !== null) {
     drawRing(pen, cornersOf(box.pose, box.size)[failure.corner]);
   }
-}
-
-/** The two boxes that meet: now, or when both are projected. */
-function boxesOf(
-  item: ScoreCase,
-  trajectory: ScoredTrajectory,
-  { agent, lookAheadS }: ScoreFailure,
-  step: number,
-): { ego: { pose: Pose; size: { length: number; width: number } }; other: Pose | null } | null {
-  if (agent === null) return null;
-  const later = lookAheadS ?? 0;
-  const axle = rolloutAt(trajectory.rollout, step / 10);
-  const speed = trajectory.speeds[step] ?? 0;
-  return {
-    ego: egoBox(item.ego, ahead(axle, speed * later)),
-    other: agentFor(item, trajectory, agent, step / 10 + later),
-  };
-}
-
-function contactOf(
-  item: ScoreCase,
-  trajectory: ScoredTrajectory,
-  failure: ScoreFailure,
-  step: number,
-): Point | null {
-  const boxes = boxesOf(item, trajectory, failure, step);
-  if (!boxes?.other || failure.agent === null) return null;
-  const size = item.agents[failure.agent] as ScoreAgent;
-  return overlapCenter(cornersOf(boxes.ego.pose, boxes.ego.size), cornersOf(boxes.other, size));
 }
 
 /** Ego and object where they would be if the ego kept speed and heading: dashed, every 0.3 s up to the contact. */

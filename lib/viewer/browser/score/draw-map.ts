@@ -1,5 +1,6 @@
-import type { ScoreCase, ScoreLights } from '../../score-case.js';
+import type { ScoreCase } from '../../score-case.js';
 import { trace } from '../draw-lines.js';
+import { lightsAt } from './geometry.js';
 import type { Palette } from './palette.js';
 
 type Context = CanvasRenderingContext2D;
@@ -73,11 +74,6 @@ export function drawLights(
     }
   }
   ctx.globalAlpha = 1;
-}
-
-/** Lights that hold at `time`: the last ones not after it; null: none yet. */
-export function lightsAt(lights: readonly ScoreLights[], time: number): ScoreLights | null {
-  return lights.findLast(({ t }) => t <= time + 1e-6) ?? null;
 }
 
 /** The outline of a lane, by index. */

@@ -4,7 +4,8 @@ import { drawBody } from '../draw-body.js';
 import { horizon } from '../geometry.js';
 import { drawOutline } from './draw-agents.js';
 import { egoBox, rolloutAt } from './geometry.js';
-import { type Palette, scoreColor, stopsOf } from './palette.js';
+import { type Palette, stopsOf } from './palette.js';
+import { scoreColor } from './score-color.js';
 import { chosenOf, type View } from './state.js';
 
 type Context = CanvasRenderingContext2D;

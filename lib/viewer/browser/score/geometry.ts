@@ -1,5 +1,5 @@
 import type { Pose } from '../../case.js';
-import type { ScoreAgent, ScoreCase, ScoredTrajectory } from '../../score-case.js';
+import type { ScoreAgent, ScoreCase, ScoredTrajectory, ScoreLights } from '../../score-case.js';
 import { type Bounds, include, mixPose } from '../geometry.js';
 
 export type Point = readonly [number, number];
@@ -40,6 +40,11 @@ export function agentFor(
   }
   const agent = item.agents[index];
   return agent ? agentAt(agent, time) : null;
+}
+
+/** Lights that hold at `time`: the last ones not after it; null: none yet. */
+export function lightsAt(lights: readonly ScoreLights[], time: number): ScoreLights | null {
+  return lights.findLast(({ t }) => t <= time + 1e-6) ?? null;
 }
 
 /** Centre of the ego's box, with its size, from the pose of its rear axle. */

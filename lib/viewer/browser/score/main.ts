@@ -7,7 +7,7 @@ import { attachKeys } from '../keys.js';
 import { Legend } from '../legend.js';
 import { Stage } from '../stage.js';
 import { Details } from './details.js';
-import { type Flag, flagAt } from './flags.js';
+import { type Flag, flagAt } from './place-flags.js';
 import { boundsOf, distanceTo, focusOf } from './geometry.js';
 import { drawScene } from './scene.js';
 import {

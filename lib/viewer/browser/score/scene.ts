@@ -6,8 +6,9 @@ import { drawAgents } from './draw-agents.js';
 import { drawFailures, drawStretches } from './draw-failures.js';
 import { drawLights, drawMap } from './draw-map.js';
 import { drawChosen, drawEgo, drawOthers } from './draw-trajectories.js';
-import { drawFlags, type Flag, flagsOf } from './flags.js';
+import { drawFlags, flagsOf } from './flags.js';
 import { readPalette } from './palette.js';
+import type { Flag } from './place-flags.js';
 import { chosenOf, type View } from './state.js';
 
 /** Draws the whole picture for `view`; returns the flags on it. */

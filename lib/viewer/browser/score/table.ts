@@ -1,7 +1,7 @@
 import type { ScoreCase, ScoredTrajectory } from '../../score-case.js';
 import { byId, element } from '../dom.js';
 import { type Metric, metricsOf } from './metrics.js';
-import { scoreColor } from './palette.js';
+import { scoreColor } from './score-color.js';
 import { type SortKey, sortedOrder, type View } from './state.js';
 
 /** Colours of the scale as the style sheet names them, so that the table follows the theme by itself. */
