@@ -122,8 +122,10 @@
       "native/test/model_gradient_test.cpp",
       "native/test/planner_test.cpp",
       "native/test/scene_test.cpp",
+      "native/test/sim_drive_test.cpp",
       "native/test/sim_geometry_test.cpp",
       "native/test/sim_map_test.cpp",
+      "native/test/sim_scorer_test.cpp",
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
       "native/test/trajectory_test.cpp"
