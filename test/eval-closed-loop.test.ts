@@ -19,6 +19,7 @@ import { explainHuman } from '../lib/eval/explain-human.js';
 import type { EvaluatedPlanner } from '../lib/eval/planner-runs.js';
 import { reactedTracks } from '../lib/eval/reacted-tracks.js';
 import { rearAxlePoses } from '../lib/eval/rear-axle.js';
+import { roadBeyond, windowScene } from '../lib/eval/window-scene.js';
 import type { ScenarioData, ScenarioWindow } from '../lib/scenario/types.js';
 import { withoutGhosts } from '../lib/sim/brief-objects.js';
 import { simulateTrajectory } from '../lib/sim/drive.js';
@@ -212,7 +213,7 @@ describe('DriveJudge', () => {
 
 describe('reactive traffic', () => {
   it('has moved as the scorer moves it, whatever the ego does later', async () => {
-    const scene = withoutGhosts(sceneFromWindow(window));
+    const scene = windowScene(window);
     const scorer = new PdmScorer(scene, { traffic: 'reactive' });
     const policy: Policy = () => plan(3);
     const { states, recording } = await driveWindow(window, policy, {
@@ -312,6 +313,30 @@ describe('objects that are seen once', () => {
       [4.5, 14, 3],
     ]);
     expect(third).toBe(whole);
+  });
+});
+
+describe('the road beyond the map', () => {
+  it('goes on where lanes end at its border, and nowhere else', () => {
+    const { map } = window.recording;
+    const [first, second, beside] = roadBeyond(map).lanes;
+    // Lane 1 goes on in lane 2. Lane 3 ends beside it: it merges.
+    expect(first).toBe(map.lanes[0]);
+    expect(beside).toBe(map.lanes[2]);
+    expect(second.center.at(-1)).toEqual([260, 0]);
+    expect(second.left.at(-1)).toEqual([260, 1.75]);
+    expect(second.right.at(-1)).toEqual([260, -1.75]);
+    expect(second.center).toHaveLength(map.lanes[1].center.length + 80);
+    expect(roadBeyond(map)).toBe(roadBeyond(map));
+  });
+
+  it('is road to drives: nobody is off it for leaving the map', async () => {
+    // The map ends at 100 m; in 5.4 s at 20 m/s the ego comes to 130 m. The car ahead is not there.
+    const { tracks } = window.recording;
+    const gone = { ...window, recording: { ...window.recording, tracks: [tracks[0]] } };
+    const { closed } = await judged(() => plan(25), gone);
+    expect(closed.distance).toBeGreaterThan(90);
+    expect(closed).toMatchObject({ offRoad: 0, drivableAreaCompliance: 1, collision: 0 });
   });
 });
 

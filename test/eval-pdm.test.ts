@@ -7,12 +7,11 @@ import { pdmClosedPlan, scorePlans } from '../lib/eval/pdm-pass.js';
 import type { EvaluatedPlanner } from '../lib/eval/planner-runs.js';
 import { centerPoses, posesFrom, rearAxlePoses } from '../lib/eval/rear-axle.js';
 import { egoKey, egoSequences, selectWindows } from '../lib/eval/select-windows.js';
+import { windowScene } from '../lib/eval/window-scene.js';
 import { futureFromWindow } from '../lib/scenario/observe.js';
 import { readScenarios } from '../lib/scenario/read.js';
 import type { ScenarioData, ScenarioWindow } from '../lib/scenario/types.js';
 import { extendedComfort } from '../lib/sim/drive.js';
-import { withoutGhosts } from '../lib/sim/brief-objects.js';
-import { sceneFromWindow } from '../lib/sim/from-window.js';
 import { PdmScorer } from '../lib/sim/pdm-scorer.js';
 import { tinyScenario } from './support/tiny-scenario.js';
 
@@ -54,7 +53,7 @@ describe('poses of the rear axle', () => {
   it('of a recorded driver are those of its scene', () => {
     for (const window of data.windows) {
       const ours = rearAxlePoses(futureFromWindow(window).poses);
-      const theirs = withoutGhosts(sceneFromWindow(window)).humanTrajectory!.flat();
+      const theirs = windowScene(window).humanTrajectory!.flat();
       for (const [i, value] of theirs.entries()) expect(ours[i]).toBeCloseTo(value, 9);
     }
   });
@@ -111,7 +110,7 @@ describe('scorePlans', () => {
       options,
     );
     for (const [i, window] of windows.entries()) {
-      const scene = withoutGhosts(sceneFromWindow(window));
+      const scene = windowScene(window);
       for (const version of ['v1', 'v2'] as const) {
         const scorer = new PdmScorer(scene, { version });
         const { scores, subScores } = scorer.scoreSync([
@@ -160,7 +159,7 @@ describe('scorePlans', () => {
           continue;
         }
         const drive = (of: ScenarioWindow) => {
-          const scene = withoutGhosts(sceneFromWindow(of));
+          const scene = windowScene(of);
           const human = Float64Array.from(scene.humanTrajectory!.flat());
           return new PdmScorer(scene).scoreSync(human, { rollouts: true }).rollouts!;
         };

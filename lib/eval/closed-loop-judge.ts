@@ -1,8 +1,6 @@
 import { futureFromWindow, isValidAt } from '../scenario/observe.js';
 import type { ScenarioWindow } from '../scenario/types.js';
 import { checkComfort } from '../sim/drive.js';
-import { withoutGhosts } from '../sim/brief-objects.js';
-import { sceneFromWindow } from '../sim/from-window.js';
 import { PdmScorer } from '../sim/pdm-scorer.js';
 import type { PdmScores } from '../sim/pdm-scores.js';
 import { kRearAxleToCenter } from '../sim/scene-ego.js';
@@ -10,6 +8,7 @@ import { type ClosedLoopDrive, kScoredSteps, kStateSize } from './closed-loop-dr
 import { type Box, boxesOverlap } from './geometry.js';
 import { displacement, type Trajectory } from './metrics.js';
 import { rearAxlePoses } from './rear-axle.js';
+import { windowScene } from './window-scene.js';
 
 /** Figures of 4 s that an open-loop plan has as well; rates and scores in [0, 1], metres. */
 export interface ScoredFigures {
@@ -67,7 +66,7 @@ export class DriveJudge {
 
   /** @param steps of a drive. @throws as `sceneFromWindow` and {@link PdmScorer}. */
   constructor(window: ScenarioWindow, traffic: 'replay' | 'reactive', steps: number) {
-    const scene = withoutGhosts(sceneFromWindow(window));
+    const scene = windowScene(window);
     this.#window = window;
     this.#recorded = futureFromWindow(window).poses;
     this.#v1 = traffic === 'replay' ? new PdmScorer(scene, { version: 'v1' }) : null;
@@ -141,7 +140,7 @@ export class DriveJudge {
     const window = { ...this.#window, recording, t0: this.#window.t0 + from };
     const rollout = states.slice(from * kStateSize);
     const [x, y, heading, vx, vy, ax, ay] = rollout;
-    const scene = withoutGhosts(sceneFromWindow(window));
+    const scene = windowScene(window);
     const ego = { timeUs: scene.ego.timeUs, x, y, heading, vx, vy, ax, ay };
     const scorer = new PdmScorer({ ...scene, ego, egoPast: [], humanTrajectory: null });
     const scores = scorer.scoreRolloutsSync(rollout);

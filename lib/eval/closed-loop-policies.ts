@@ -9,6 +9,7 @@ import { baselines } from './baselines.js';
 import type { Moment, Policy } from './closed-loop-drive.js';
 import { pdmClosedPlan } from './pdm-pass.js';
 import { centerPoses, posesFrom } from './rear-axle.js';
+import { roadBeyond } from './window-scene.js';
 
 /** Metres around the ego in which PDM-Closed sees objects. */
 const kAgentRadius = 70;
@@ -52,7 +53,7 @@ export const pdmClosedPolicy: Policy = (moment) => {
 /** What there is at the moment, the ego as it drove. */
 export function sceneOf({ window, observation, state }: Moment): PdmScene {
   const { recording, ego, t0, route } = window;
-  const part = mapPartOf(recording.map);
+  const part = mapPartOf(roadBeyond(recording.map));
   const [x, y, heading, vx, vy, ax, ay] = state;
   const center = observation.ego.history[observation.ego.history.length - 1];
   return {

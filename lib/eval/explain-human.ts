@@ -1,13 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ScenarioData, ScenarioWindow } from '../scenario/types.js';
-import { withoutGhosts } from '../sim/brief-objects.js';
 import type { Explanation } from '../sim/explanation.js';
-import { sceneFromWindow } from '../sim/from-window.js';
 import { PdmScorer, type PdmVersion } from '../sim/pdm-scorer.js';
 import type { PdmScene } from '../sim/scene.js';
 import { egoAt } from '../sim/scene-ego.js';
 import { recordedBoxFails } from './recorded-box.js';
 import { selectWindows } from './select-windows.js';
+import { windowScene } from './window-scene.js';
 
 /** Where a failure of the recorded driver comes from. */
 export type HumanCause =
@@ -61,7 +60,7 @@ export async function explainHuman(
   for (const window of windows) {
     await setImmediate();
     signal?.throwIfAborted();
-    const scene = withoutGhosts(sceneFromWindow(window));
+    const scene = windowScene(window);
     for (const version of ['v1', 'v2'] as const) {
       failures.push(...failuresOf(window, scene, version));
     }

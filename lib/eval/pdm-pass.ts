@@ -2,14 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { WamFlowError } from '../errors.js';
 import { kWaypoints, type ScenarioWindow } from '../scenario/types.js';
 import { extendedComfort } from '../sim/drive.js';
-import { withoutGhosts } from '../sim/brief-objects.js';
-import { sceneFromWindow } from '../sim/from-window.js';
 import { PdmScorer, type PdmVersion } from '../sim/pdm-scorer.js';
 import type { PdmScores } from '../sim/pdm-scores.js';
 import type { Trajectory } from './metrics.js';
 import { type PdmValues, pdmValues, setPdmValues } from './pdm-table.js';
 import { centerPoses, posesFrom, rearAxlePoses } from './rear-axle.js';
 import { egoSequences } from './select-windows.js';
+import { windowScene } from './window-scene.js';
 
 /** Plans of one planner: `[seed][window]`, poses [8, 3] of the box centre in the ego's present frame. */
 export type PlanSet = readonly (readonly Trajectory[])[];
@@ -120,7 +119,7 @@ function setUp(
   failed: FailedWindow[],
 ): Record<PdmVersion, PdmScorer> | null {
   try {
-    const scene = withoutGhosts(sceneFromWindow(window));
+    const scene = windowScene(window);
     return { v1: new PdmScorer(scene, { version: 'v1' }), v2: new PdmScorer(scene) };
   } catch (error) {
     if (!(error instanceof WamFlowError)) throw error;
