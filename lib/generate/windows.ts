@@ -4,7 +4,8 @@ import type { Recording, ScenarioWindow, Track } from '../scenario/types.js';
 import type { NetLane } from './network.js';
 import type { Random } from './random.js';
 import type { Recorded } from './record.js';
-import { isAllowed, leadsOn, type State, type Vehicle } from './traffic/vehicle.js';
+import { isAllowed, leadsOn } from './traffic/route.js';
+import type { State, Vehicle } from './traffic/vehicle.js';
 
 const kHistory = 20; // steps
 const kHorizon = 40; // steps that a plan covers

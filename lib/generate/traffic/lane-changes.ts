@@ -1,7 +1,8 @@
 import type { NetLane } from '../network.js';
 import { closeness, idmAcceleration } from './driver.js';
 import type { Neighbor, Occupancy } from './occupancy.js';
-import { isAllowed, type Vehicle } from './vehicle.js';
+import { isAllowed } from './route.js';
+import type { Vehicle } from './vehicle.js';
 
 const kReach = 120; // metres that drivers look ahead and behind
 const kKeepRight = 0.08; // m/s^2 that the lane on the right is liked better by

@@ -2,8 +2,9 @@ import type { Edge, NetLane } from '../network.js';
 import type { Random } from '../random.js';
 import type { Route, StaticObject, World } from '../world.js';
 import { drawDriver, drawKind, drawSize, type Size, type VehicleKind } from './driver.js';
+import { isAllowed } from './route.js';
 import type { Traffic } from './simulate.js';
-import { type Braking, isAllowed, Vehicle } from './vehicle.js';
+import { type Braking, Vehicle } from './vehicle.js';
 import { Walker } from './walkers.js';
 
 const kSlots = [-1.2, -0.4, 0.4, 1.2]; // metres beside the middle of a crosswalk

@@ -20,6 +20,7 @@ export interface Traffic {
 }
 
 const kCurveSeconds = 0.8; // in which the speed of a bend is taken up
+const kLookSeconds = 0.5;
 const kBendBraking = 1.1; // m/s^2 before bends
 const kEndRoom = 14; // metres that are left to change lanes where a lane ends
 const kReach = 130;
@@ -137,8 +138,8 @@ function accelerate(
 /** m/s that the bends and limits ahead allow here, when one brakes softly for them. */
 function bendSpeed(vehicle: Vehicle): number {
   const { driver, speed } = vehicle;
-  const reach = (speed * speed) / (2 * kBendBraking) + 10;
-  let most = Number.POSITIVE_INFINITY;
+  const reach = (speed * speed) / (2 * kBendBraking) + kLookSeconds * speed + 10;
+  let most = vehicle.sidewaysSpeed() ** 2;
   let start = -vehicle.s;
   for (const lane of vehicle.path) {
     if (start > reach) break;
@@ -148,7 +149,8 @@ function bendSpeed(vehicle: Vehicle): number {
       const to = Math.min(line.length, reach - start);
       for (let s = from; s <= to; s += 2) {
         const k = Math.abs(line.at(s).curvature);
-        const ahead = Math.max(0, start + s);
+        // Drivers look a little beyond where they are: braking takes its time to begin.
+        const ahead = Math.max(0, start + s - kLookSeconds * speed);
         most = Math.min(
           most,
           driver.lateralAcceleration / Math.max(k, 1e-4) + 2 * kBendBraking * ahead,

@@ -1,7 +1,10 @@
 import type { Pose } from '../line.js';
 import type { Edge, NetLane } from '../network.js';
 import type { Driver, Size, VehicleKind } from './driver.js';
+import { leadsOn } from './route.js';
 
+// The sharpest bend of the quintic that moves sideways is this times its width over the square of its length.
+const kSteepest = 10 / Math.sqrt(3);
 const kMostAcross = 2.7; // m/s^2, of bend and lane change together
 export const kDt = 0.1; // seconds, of the simulation and of the recording
 
@@ -172,9 +175,15 @@ export class Vehicle {
     const { curvature } = this.lane.line.at(this.s + 2 * v);
     const left = kMostAcross - v * v * Math.abs(curvature);
     if (left < 0.4) return Number.POSITIVE_INFINITY;
-    // The steepest bend of the quintic is 10 / sqrt(3) times its width over the square of its length.
-    const gentle = v * Math.sqrt((5.78 * this.lane.width) / left);
+    const gentle = v * Math.sqrt((kSteepest * this.lane.width) / left);
     return Math.max(16, this.driver.changeTime * (this.speed + 1), gentle);
+  }
+
+  /** m/s at which the move to the side under way, begun at a lower speed, is still comfortable. */
+  sidewaysSpeed(): number {
+    if (!this.side) return Number.POSITIVE_INFINITY;
+    const width = Math.max(0.1, Math.abs(this.side.target - this.side.offset));
+    return this.side.length * Math.sqrt((kMostAcross - 0.4) / (kSteepest * width));
   }
 
   /** Begins to move over to a lane beside. */
@@ -270,30 +279,4 @@ export class Vehicle {
     this.path.shift();
     if (this.granted === this.lane) this.waited = 0;
   }
-}
-
-/** The successor of a lane from which the rest of a route can be driven without leaving the lane; else one that at least goes on. */
-export function leadsOn(lane: NetLane, route: readonly Edge[], k: number): NetLane | null {
-  let fallback: NetLane | null = null;
-  for (const next of lane.successors) {
-    if (next.edge !== route[k + 1]) continue;
-    if (depth(next, route, k + 1) === route.length - k - 2) return next;
-    fallback ??= next;
-  }
-  return fallback;
-}
-
-/** How many edges of the route can be driven from a lane without a lane change. */
-function depth(lane: NetLane, route: readonly Edge[], k: number): number {
-  let most = 0;
-  for (const next of lane.successors) {
-    if (next.edge === route[k + 1]) most = Math.max(most, 1 + depth(next, route, k + 1));
-  }
-  return most;
-}
-
-/** Whether the next edge of the route can be reached from a lane. */
-export function isAllowed(lane: NetLane, route: readonly Edge[], k: number): boolean {
-  if (lane.closedAt < lane.line.length) return false;
-  return k + 1 >= route.length || lane.successors.some(({ edge }) => edge === route[k + 1]);
 }
