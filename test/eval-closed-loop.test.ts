@@ -235,6 +235,20 @@ describe('reactive traffic', () => {
     }
   });
 
+  it('is not seen after its last state', () => {
+    const scorer = new PdmScorer(windowScene(window), { traffic: 'reactive' });
+    const states = new Float64Array(41 * kStateSize);
+    const [{ token, states: of }] = scorer.reactiveTracks(states);
+    const brief = {
+      scene: scorer.scene,
+      reactiveTracks: () => [{ token, states: of.slice(0, 5 * 11) }],
+    } as unknown as PdmScorer;
+    const track = reactedTracks(window, brief, states, 30)[Number(token.slice(3))];
+    expect(track.start + track.x.length - 1).toBe(25 + 10);
+    expect(track.x.every(Number.isFinite)).toBe(true);
+    expect(track.x.at(-1)).toBe(of[5 * 10]);
+  });
+
   it('stops at the end of its lane, by the rules of NAVSIM, and has no version 1', async () => {
     // The recorded vehicle ahead drives on at x = 50; the one that reacts does not.
     const { closed } = await judged(constantVelocityPolicy, window, 'reactive');

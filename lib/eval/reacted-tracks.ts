@@ -39,8 +39,10 @@ export function reactedTracks(
     if (known <= 0) return { ...track, ...firstSteps(track, 0) };
     const of = agent && reacted.get(agent.token);
     if (!of) return { ...track, ...firstSteps(track, known) };
-    const moved = { ...track, ...firstSteps(track, known, done) };
-    for (let k = 1; k <= done; ++k) {
+    // Traffic has fewer states of what leaves it.
+    const steps = Math.min(done, of.length / kColumns - 1);
+    const moved = { ...track, ...firstSteps(track, known, steps) };
+    for (let k = 1; k <= steps; ++k) {
       const row = of.subarray(k * kColumns, (k + 1) * kColumns);
       [moved.x, moved.y, moved.heading, moved.vx, moved.vy].forEach((values, c) => {
         values[known - 1 + k] = row[c];
