@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/planar.h"
+
 namespace wam::sim {
 namespace {
 
@@ -16,7 +18,7 @@ Vec2 off(Vec2 p, double angle, double length) {
 double gap(const Bounds& a, const Bounds& b) {
   const double dx = std::max({a.min_x - b.max_x, 0.0, b.min_x - a.max_x});
   const double dy = std::max({a.min_y - b.max_y, 0.0, b.min_y - a.max_y});
-  return std::max(dx, dy);
+  return planar_length(dx, dy);
 }
 
 }  // namespace
@@ -91,8 +93,8 @@ bool Corridor::meets(const Corridor& other) const {
   return false;
 }
 
-double Corridor::distance_to(const Corridor& other) const {
-  double least = HUGE_VAL;
+double Corridor::distance_to(const Corridor& other, double least) const {
+  if (gap(bounds_, other.bounds_) >= least) return least;
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
     if (gap(piece_bounds_[i], other.bounds_) >= least) continue;
     for (std::size_t k = 0; k < other.pieces_.size(); ++k) {

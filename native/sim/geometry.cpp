@@ -189,13 +189,20 @@ bool intersects(const Quad& q, Vec2 a, Vec2 b) {
 double distance(const Quad& a, const Quad& b) {
   if (intersects(a, b)) return 0;
   double least = HUGE_VAL;
-  for (int i = 0; i < 4; ++i) {
-    for (int k = 0; k < 4; ++k) {
-      least = std::min(least, distance_to_segment(a.corner[i], a.corner[(i + 1) & 3], b.corner[k]));
-      least = std::min(least, distance_to_segment(b.corner[i], b.corner[(i + 1) & 3], a.corner[k]));
+  const auto corners_to_edges = [&least](const Quad& from, const Quad& to) {
+    for (int i = 0; i < 4; ++i) {
+      const Vec2 u = to.corner[i], v = to.corner[(i + 1) & 3];
+      const double dx = v.x - u.x, dy = v.y - u.y, square = dx * dx + dy * dy, scale = square > 0 ? 1 / square : 0;
+      for (const Vec2 p : from.corner) {
+        const double px = p.x - u.x, py = p.y - u.y;
+        const double t = std::clamp((px * dx + py * dy) * scale, 0.0, 1.0), ex = px - t * dx, ey = py - t * dy;
+        least = std::min(least, ex * ex + ey * ey);
+      }
     }
-  }
-  return least;
+  };
+  corners_to_edges(a, b);
+  corners_to_edges(b, a);
+  return std::sqrt(least);
 }
 
 Polygon::Polygon(std::vector<Vec2> ring) : ring_(std::move(ring)) {

@@ -153,7 +153,7 @@ std::vector<ReactiveTrack> ReactiveTraffic::simulate(std::span<const State, kSta
         double gap = path.length() - vehicle.progress, rear = length / 2, lead_speed = 0, least = HUGE_VAL;
         const auto consider = [&](const Corridor& area, double speed, double heading) {
           if (!corridor.rest_meets(vehicle.progress, area)) return;
-          const double d = footprint[i].distance_to(area);
+          const double d = footprint[i].distance_to(area, least);
           if (!(d < least)) return;
           least = gap = d;
           rear = 0;
