@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { centerPoses, posesFrom } from '../eval/rear-axle.js';
+import { windowScene } from '../eval/window-scene.js';
 import type { ScenarioWindow } from '../scenario/types.js';
-import { sceneFromWindow } from '../sim/from-window.js';
 import type { PdmReference } from '../sim/pdm-reference.js';
 import { PdmScorer } from '../sim/pdm-scorer.js';
 import type { SceneEgo } from '../sim/scene.js';
@@ -36,10 +36,10 @@ const kRoughness = 0.5;
  * proposals and the recorded driver are scored against what really happened next, and of those within 0.02 of the best
  * the smoothest and nearest to the recorded driver is the expert's. It knows the future: a teacher, not a planner.
  *
- * @throws WamFlowError as {@link sceneFromWindow} and {@link PdmScorer} do: `ERR_RANGE` under 4 s of recorded future.
+ * @throws WamFlowError as `sceneFromWindow` and {@link PdmScorer} do: `ERR_RANGE` under 4 s of recorded future.
  */
 export function expertPlan(window: ScenarioWindow): Expert {
-  const scene = sceneFromWindow(window);
+  const scene = windowScene(window);
   const scorer = new PdmScorer(scene);
   try {
     const { reference } = scorer;

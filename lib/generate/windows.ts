@@ -4,7 +4,7 @@ import type { Recording, ScenarioWindow, Track } from '../scenario/types.js';
 import type { NetLane } from './network.js';
 import type { Random } from './random.js';
 import type { Recorded } from './record.js';
-import { isAllowed, leadsOn } from './traffic/route.js';
+import { leadsOn, towardsAllowed } from './traffic/route.js';
 import type { State, Vehicle } from './traffic/vehicle.js';
 
 const kHistory = 20; // steps
@@ -169,9 +169,7 @@ function routeOf(vehicle: Vehicle, from: number, horizon: number, to: number) {
   while (room > 0) {
     const next = leadsOn(lane, vehicle.route, at);
     if (!next) {
-      const beside = [lane.left, lane.right].find(
-        (other) => other && isAllowed(other, vehicle.route, at),
-      );
+      const beside = towardsAllowed(lane, vehicle.route, at);
       if (at + 1 >= vehicle.route.length || !beside) break;
       lanes.push(beside);
       lane = beside;

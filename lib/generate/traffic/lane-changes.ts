@@ -1,7 +1,7 @@
 import type { NetLane } from '../network.js';
 import { closeness, idmAcceleration } from './driver.js';
 import type { Neighbor, Occupancy } from './occupancy.js';
-import { isAllowed } from './route.js';
+import { isAllowed, towardsAllowed } from './route.js';
 import type { Vehicle } from './vehicle.js';
 
 const kReach = 120; // metres that drivers look ahead and behind
@@ -40,7 +40,7 @@ export class LaneChanges {
       return;
     const end = laneEnds(vehicle);
     if (Number.isFinite(end) && !isAllowed(lane, route, at)) {
-      const to = towardsAllowed(vehicle);
+      const to = towardsAllowed(lane, route, at);
       if (to && this.#fits(vehicle, to, end)) this.#change(vehicle, to);
       return;
     }
@@ -69,7 +69,11 @@ export class LaneChanges {
         if (!other.vehicle || along < 1 || along > 45) continue;
         const coming =
           other.vehicle.mustChange && !other.vehicle.side && laneEnds(other.vehicle) < 90;
-        if (!coming || towardsAllowed(other.vehicle) !== vehicle.lane) continue;
+        if (
+          !coming ||
+          towardsAllowed(other.vehicle.lane, other.vehicle.route, other.vehicle.at) !== vehicle.lane
+        )
+          continue;
         const gap = along - (other.length + vehicle.size.length) / 2;
         const z = closeness(vehicle.driver, vehicle.speed, Math.max(gap, 2), other.speed);
         const a = idmAcceleration(vehicle.driver, vehicle.speed, vehicle.desired, z);
@@ -164,17 +168,4 @@ export class LaneChanges {
     const z = closeness(vehicle.driver, vehicle.speed, gap, occupant.speed);
     return idmAcceleration(vehicle.driver, vehicle.speed, vehicle.desired, z);
   }
-}
-
-/** The lane beside that is nearer to one from which the route goes on. */
-function towardsAllowed(vehicle: Vehicle): NetLane | null {
-  const { lane, route, at } = vehicle;
-  const { lanes } = lane.edge;
-  const here = lanes.indexOf(lane);
-  let best = Number.POSITIVE_INFINITY;
-  for (const [i, other] of lanes.entries()) {
-    if (isAllowed(other, route, at) && Math.abs(i - here) < Math.abs(best - here)) best = i;
-  }
-  if (!Number.isFinite(best) || best === here) return null;
-  return best > here ? lane.left : lane.right;
 }

@@ -25,3 +25,15 @@ export function isAllowed(lane: NetLane, route: readonly Edge[], k: number): boo
   if (lane.closedAt < lane.line.length) return false;
   return k + 1 >= route.length || lane.successors.some(({ edge }) => edge === route[k + 1]);
 }
+
+/** The lane beside that is nearer to one from which the route goes on; null when no lane of the edge leads on. */
+export function towardsAllowed(lane: NetLane, route: readonly Edge[], at: number): NetLane | null {
+  const { lanes } = lane.edge;
+  const here = lanes.indexOf(lane);
+  let best = Number.POSITIVE_INFINITY;
+  for (const [i, other] of lanes.entries()) {
+    if (isAllowed(other, route, at) && Math.abs(i - here) < Math.abs(best - here)) best = i;
+  }
+  if (!Number.isFinite(best) || best === here) return null;
+  return best > here ? lane.left : lane.right;
+}
