@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 #include "core/planar.h"
 
 namespace wam::sim {
 namespace {
+
+constexpr std::size_t kBandEdges = 16;       // entries of a polygon's bands, a vertex; 3 for plain ones
+constexpr std::size_t kCrossingSteps = 256;  // what the memory of a crossing counts for
 
 // Exact arithmetic on sums of doubles (Dekker, Shewchuk): the sign of a sum of products without rounding error.
 struct Pair {
@@ -208,17 +212,30 @@ double distance(const Quad& a, const Quad& b) {
 Polygon::Polygon(std::vector<Vec2> ring) : ring_(std::move(ring)) {
   if (ring_.size() < 3) throw Error("ERR_SCENARIO", "polygon: expected at least 3 vertices");
   for (const Vec2 p : ring_) bounds_.add(p);
-  const std::size_t n = ring_.size(), bands = std::clamp<std::size_t>(n, 1, 1024);
+  const std::size_t n = ring_.size();
+  std::size_t bands = std::clamp<std::size_t>(n, 1, 1024);
   const double height = bounds_.max_y - bounds_.min_y;
-  band_scale_ = height > 0 ? static_cast<double>(bands) / height : 0;
-  if (!std::isfinite(band_scale_)) band_scale_ = 0;  // lower than 1e-305 m: all edges in one band
   const auto band = [&](double y) {
     return std::min(bands - 1, static_cast<std::size_t>((y - bounds_.min_y) * band_scale_));
   };
+  const auto bands_of = [&](std::size_t i) {
+    return std::pair{band(std::min(ring_[i].y, edge_end(i).y)), band(std::max(ring_[i].y, edge_end(i).y))};
+  };
+  // Fewer bands where many edges span many of them, so that the memory grows with the vertices only.
+  for (;; bands /= 2) {
+    band_scale_ = height > 0 ? static_cast<double>(bands) / height : 0;
+    if (!std::isfinite(band_scale_)) band_scale_ = 0;  // lower than 1e-305 m: all edges in one band
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto [first, last] = bands_of(i);
+      total += last - first + 1;
+    }
+    if (total <= kBandEdges * n || bands == 1) break;
+  }
   const auto each = [&](auto&& f) {
     for (std::size_t i = 0; i < n; ++i) {
-      const double y0 = std::min(ring_[i].y, edge_end(i).y), y1 = std::max(ring_[i].y, edge_end(i).y);
-      for (std::size_t b = band(y0), last = band(y1); b <= last; ++b) f(b, static_cast<std::uint32_t>(i));
+      const auto [first, last] = bands_of(i);
+      for (std::size_t b = first; b <= last; ++b) f(b, static_cast<std::uint32_t>(i));
     }
   };
   band_start_.assign(bands + 1, 0);
@@ -305,42 +322,74 @@ double distance(const Polygon& polygon, const Quad& quad) {
 }
 
 double intersection_area(const Polygon& a, const Polygon& b) {
+  std::int64_t steps = kAreaSteps;
+  return intersection_area(a, b, steps);
+}
+
+double intersection_area(const Polygon& a, const Polygon& b, std::int64_t& steps) {
+  const auto spend = [&steps](std::size_t count) {
+    steps -= static_cast<std::int64_t>(count) + 1;
+    if (steps < 0) throw Error("ERR_SCENARIO", "polygons: their edges cross too often to tell how far they overlap");
+  };
+  spend(0);
   if (!a.bounds().overlaps(b.bounds())) return 0;
+  // Both polygons reach over these heights; beyond them there is nothing in common.
+  const double bottom = std::max(a.bounds().min_y, b.bounds().min_y);
+  const double top = std::min(a.bounds().max_y, b.bounds().max_y);
+  struct Edge {
+    Vec2 u, v;
+    double low, high;
+    int of;
+  };
+  std::vector<Edge> edges;
   // Between two neighbouring heights of the list no edges meet: there the common area is made of trapezoids, and its
   // width at half height times the height is exact.
   std::vector<double> heights;
-  for (const Polygon* polygon : {&a, &b}) {
-    for (const Vec2 p : polygon->ring()) heights.push_back(p.y);
-  }
-  const auto add_crossings = [&heights](const Polygon& p, const Polygon& q) {
-    for (std::size_t i = 0; i < p.ring().size(); ++i) {
-      const Vec2 u = p.ring()[i], v = p.edge_end(i);
-      for (std::size_t k = 0; k < q.ring().size(); ++k) {
-        const Vec2 s = q.ring()[k], t = q.edge_end(k);
-        if (!segments_intersect(u, v, s, t)) continue;
-        const double cross = (v.x - u.x) * (t.y - s.y) - (v.y - u.y) * (t.x - s.x);
-        if (cross == 0) continue;
-        heights.push_back(u.y + ((s.x - u.x) * (t.y - s.y) - (s.y - u.y) * (t.x - s.x)) / cross * (v.y - u.y));
-      }
-    }
+  const auto add_height = [&](double y) {
+    if (y >= bottom && y <= top) heights.push_back(y);
   };
-  add_crossings(a, b);
-  add_crossings(a, a);
-  add_crossings(b, b);
+  for (int of = 0; of < 2; ++of) {
+    const Polygon& polygon = of == 0 ? a : b;
+    spend(polygon.ring().size());
+    for (std::size_t i = 0; i < polygon.ring().size(); ++i) {
+      const Vec2 u = polygon.ring()[i], v = polygon.edge_end(i);
+      add_height(u.y);
+      const Edge edge{u, v, std::min(u.y, v.y), std::max(u.y, v.y), of};
+      if (edge.high >= bottom && edge.low <= top) edges.push_back(edge);
+    }
+  }
+  std::sort(edges.begin(), edges.end(), [](const Edge& p, const Edge& q) { return p.low < q.low; });
+  std::vector<Edge> active;  // edges that a sweep upwards has reached and not left
+  for (const Edge& edge : edges) {
+    std::erase_if(active, [&](const Edge& other) { return other.high < edge.low; });
+    spend(active.size());
+    const Vec2 u = edge.u, v = edge.v;
+    for (const Edge& other : active) {
+      const Vec2 s = other.u, t = other.v;
+      if (!segments_intersect(u, v, s, t)) continue;
+      const double cross = (v.x - u.x) * (t.y - s.y) - (v.y - u.y) * (t.x - s.x);
+      if (cross == 0) continue;
+      spend(kCrossingSteps);
+      add_height(u.y + ((s.x - u.x) * (t.y - s.y) - (s.y - u.y) * (t.x - s.x)) / cross * (v.y - u.y));
+    }
+    active.push_back(edge);
+  }
   std::sort(heights.begin(), heights.end());
   double area = 0;
   std::vector<std::pair<double, int>> crossings;
+  active.clear();
+  std::size_t next = 0;
   for (std::size_t i = 0; i + 1 < heights.size(); ++i) {
     const double low = heights[i], high = heights[i + 1], middle = (low + high) / 2;
     if (!(high > low)) continue;
+    std::erase_if(active, [low](const Edge& edge) { return edge.high < low; });
+    for (; next < edges.size() && edges[next].low <= high; ++next) active.push_back(edges[next]);
+    spend(active.size());
     crossings.clear();
-    for (int which = 0; which < 2; ++which) {
-      const Polygon& polygon = which == 0 ? a : b;
-      for (std::size_t k = 0; k < polygon.ring().size(); ++k) {
-        const Vec2 u = polygon.ring()[k], v = polygon.edge_end(k);
-        if ((u.y > middle) == (v.y > middle)) continue;
-        crossings.emplace_back(u.x + (middle - u.y) / (v.y - u.y) * (v.x - u.x), which);
-      }
+    for (const Edge& edge : active) {
+      const Vec2 u = edge.u, v = edge.v;
+      if ((u.y > middle) == (v.y > middle)) continue;
+      crossings.emplace_back(u.x + (middle - u.y) / (v.y - u.y) * (v.x - u.x), edge.of);
     }
     std::sort(crossings.begin(), crossings.end());
     bool in[2] = {false, false};

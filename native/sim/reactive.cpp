@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
+#include "core/error.h"
 #include "core/planar.h"
 
 namespace wam::sim {
@@ -34,6 +36,11 @@ Pose snapped(const Centerline& path, double progress) {
   return {here.x, here.y, std::atan2(here.y - behind.y, here.x - behind.x)};
 }
 
+void expect_at_most(std::size_t count, std::size_t limit, const char* what) {
+  if (count <= limit) return;
+  throw Error("ERR_RANGE", "traffic: reactive traffic expects at most " + std::to_string(limit) + " " + what);
+}
+
 }  // namespace
 
 ReactiveTraffic::ReactiveTraffic(const Scene& scene, const std::vector<std::uint8_t>& lane_on_route) : scene_(scene) {
@@ -47,20 +54,22 @@ ReactiveTraffic::ReactiveTraffic(const Scene& scene, const std::vector<std::uint
 }
 
 int ReactiveTraffic::path_of_lane(int lane) {
-  const auto known = std::find(lane_of_path_.begin(), lane_of_path_.end(), lane);
-  if (known != lane_of_path_.end()) return static_cast<int>(known - lane_of_path_.begin());
-  lane_of_path_.push_back(lane);
+  int& known = path_of_lane_[at(lane)];
+  if (known >= 0) return known;
+  known = static_cast<int>(paths_.size());
   // The devkit joins segments without their last points, and there is one segment only.
   std::vector<Pose> points = scene_.map->lanes()[at(lane)].baseline;
   baselines_.emplace_back(points);
   if (points.size() > 2) points.pop_back();
   paths_.emplace_back(std::move(points));
   limits_.push_back(scene_.map->lanes()[at(lane)].speed_limit);
-  return static_cast<int>(paths_.size()) - 1;
+  return known;
 }
 
 void ReactiveTraffic::place(const Scene& scene) {
   const WorldMap& map = *scene.map;
+  path_of_lane_.assign(map.lanes().size(), -1);
+  std::size_t candidates = 0, path_points = 0;
   std::vector<Quad> placed;
   const auto is_free = [&placed](const Quad& quad) {
     return std::none_of(placed.begin(), placed.end(), [&](const Quad& other) { return intersects(quad, other); });
@@ -70,6 +79,7 @@ void ReactiveTraffic::place(const Scene& scene) {
     const SceneObject& object = scene.objects[i];
     const Sample& s = object.samples.front();
     if (object.type != ObjectType::vehicle || s.time_us != 0) continue;
+    expect_at_most(++candidates, kMaxVehicles, "vehicles");
     // Lanes that hold the centre; inside an intersection off the lanes, its connectors.
     std::vector<int> lanes, connectors;
     bool in_intersection = false;
@@ -102,6 +112,8 @@ void ReactiveTraffic::place(const Scene& scene) {
     }
     const Quad quad = box(pose, object.length, object.width);
     if (!is_free(quad)) continue;
+    path_points += paths_[at(best)].poses().size();
+    expect_at_most(path_points, kMaxPathPoints, "points of the lanes that its vehicles follow");
     placed.push_back(quad);
     vehicles_.push_back({static_cast<int>(i), best, nearest.progress, speed, pose});
     corridors_.emplace_back(paths_[at(best)], object.width / 2);

@@ -22,6 +22,12 @@ struct ReactiveTrack {
 /// The traffic of one scene; simulate may be called from several threads at once.
 class ReactiveTraffic {
  public:
+  /// Vehicles of a scene at the present: each looks at each other one ten times a second.
+  static constexpr std::size_t kMaxVehicles = 1000;
+  /// Points of the baselines that they follow, each vehicle's counted.
+  static constexpr std::size_t kMaxPathPoints = 500'000;
+
+  /// Throws Error(ERR_RANGE) on more than those.
   ReactiveTraffic(const Scene& scene, const std::vector<std::uint8_t>& lane_on_route);
 
   /// Drives the vehicles against a rollout and fills `occupancy` with them, the replayed other objects and the lights.
@@ -42,7 +48,7 @@ class ReactiveTraffic {
   std::vector<Centerline> baselines_, paths_;  // of a lane; what is driven ends at the last point but one
   std::vector<PathCorridor> corridors_;        // by vehicle that drives; those stand first in vehicles_
   std::vector<double> limits_;                 // by path, m/s; negative when unknown
-  std::vector<int> lane_of_path_;
+  std::vector<int> path_of_lane_;              // -1: none yet
   struct Other {
     int source;
     Replayed track;

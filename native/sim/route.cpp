@@ -1,7 +1,7 @@
 #include "sim/route.h"
 
 #include <algorithm>
-#include <limits>
+#include <queue>
 
 #include "core/error.h"
 
@@ -74,10 +74,12 @@ StartBlocks start_blocks(const Scene& scene) {
       if (nearest >= 0) near.push_back(nearest);
     }
   }
+  std::vector<std::uint8_t> of_route(map.blocks().size());
+  for (const int block : scene.route) of_route[at(block)] = 1;
   StartBlocks on_route, off_route, any;
   double best_on = HUGE_VAL, best_off = HUGE_VAL, best_any = HUGE_VAL;
   for (const int i : near) {
-    const bool in_route = has(scene.route, i);
+    const bool in_route = of_route[at(i)] != 0;
     double nearest = HUGE_VAL;
     for (const int lane : map.blocks()[at(i)].lanes) {
       const NearestVertex vertex = nearest_vertex(map.lanes()[at(lane)], axle);
@@ -99,41 +101,36 @@ StartBlocks start_blocks(const Scene& scene) {
 }
 
 /// Breadth-first search from `root` over at most `depth` blocks. Returns the path in driving order; empty when no block
-/// of `goals` is found. Of several ways to a block at one depth the last one found counts, as in the devkit.
+/// of `goals` is found. Of several ways to a block at one depth the last one found counts, as in the devkit. A block is
+/// looked at once only, at its least depth: the path to the nearest goal leads over no other.
 std::vector<int> search_blocks(const WorldMap& map, int root, const std::vector<int>& goals, int depth, bool forward) {
-  std::vector<std::vector<int>> levels{{root}};
-  std::vector<std::vector<int>> parents{{-1}};
+  constexpr int kNone = -1;
   const std::size_t count = map.blocks().size();
-  std::vector<int> position(count);
-  for (int d = 0; d < depth; ++d) {
-    const std::vector<int>& level = levels.back();
-    for (std::size_t i = 0; i < level.size(); ++i) {
-      if (!has(goals, level[i])) continue;
+  std::vector<std::uint8_t> is_goal(count);
+  for (const int goal : goals) is_goal[at(goal)] = 1;
+  std::vector<int> parent(count, kNone), depth_of(count, kNone);
+  std::vector<int> level{root};
+  depth_of[at(root)] = 0;
+  for (int d = 0; d < depth && !level.empty(); ++d) {
+    for (const int found : level) {
+      if (is_goal[at(found)] == 0) continue;
       std::vector<int> path;
-      int where = static_cast<int>(i);
-      for (std::size_t l = levels.size(); l-- > 0;) {
-        path.push_back(levels[l][at(where)]);
-        where = parents[l][at(where)];
-      }
+      for (int block = found; block != kNone; block = parent[at(block)]) path.push_back(block);
       if (forward) std::reverse(path.begin(), path.end());
       return path;
     }
-    std::vector<int> next, parent;
-    std::fill(position.begin(), position.end(), -1);
-    for (std::size_t i = 0; i < level.size(); ++i) {
-      const Roadblock& block = map.blocks()[at(level[i])];
+    std::vector<int> next;
+    for (const int from : level) {
+      const Roadblock& block = map.blocks()[at(from)];
       for (const int to : forward ? block.outgoing : block.incoming) {
-        if (position[at(to)] < 0) {
-          position[at(to)] = static_cast<int>(next.size());
+        if (depth_of[at(to)] == kNone) {
+          depth_of[at(to)] = d + 1;
           next.push_back(to);
-          parent.push_back(0);
         }
-        parent[at(position[at(to)])] = static_cast<int>(i);
+        if (depth_of[at(to)] == d + 1) parent[at(to)] = from;
       }
     }
-    if (next.empty()) break;
-    levels.push_back(std::move(next));
-    parents.push_back(std::move(parent));
+    level = std::move(next);
   }
   return {};
 }
@@ -169,11 +166,12 @@ void fill_gaps(const WorldMap& map, std::vector<int>& route) {
 /// Cuts the route before a connector that overlaps an earlier one.
 void cut_loop(const WorldMap& map, std::vector<int>& route) {
   std::vector<int> connectors;
+  std::int64_t steps = kAreaSteps;
   for (std::size_t i = 0; i < route.size(); ++i) {
     const Roadblock& block = map.blocks()[at(route[i])];
     if (!block.connector) continue;
     for (const int other : connectors) {
-      if (intersection_area(map.blocks()[at(other)].polygon, block.polygon) > kOverlap) {
+      if (intersection_area(map.blocks()[at(other)].polygon, block.polygon, steps) > kOverlap) {
         route.resize(i);
         return;
       }
@@ -211,18 +209,27 @@ std::vector<int> lane_path(const WorldMap& map, int start, int goal, const std::
   struct Node {
     int lane, depth;
     double cost;
+    int order;  // of equally cheap lanes the one that was reached first goes first
   };
-  std::vector<std::uint8_t> usable(map.lanes().size()), expanded(map.lanes().size());
+  const auto later = [](const Node& a, const Node& b) {
+    return a.cost != b.cost ? a.cost > b.cost : a.order > b.order;
+  };
+  const std::size_t count = map.lanes().size();
+  std::vector<std::uint8_t> usable(count), expanded(count);
   for (const int lane : allowed) usable[at(lane)] = 1;
-  std::vector<int> parent(map.lanes().size(), -1);
-  std::vector<Node> frontier{{start, 1, 1}};
-  Node deepest{start, 0, 0};
+  std::vector<int> parent(count, -1), order(count, -1);
+  std::vector<double> cost(count, HUGE_VAL);
+  std::priority_queue<Node, std::vector<Node>, decltype(later)> frontier(later);
+  int reached = 0;
+  order[at(start)] = reached++;
+  cost[at(start)] = 1;
+  frontier.push({start, 1, 1, order[at(start)]});
+  Node deepest{start, 0, 0, 0};
   int end = -1;
   while (!frontier.empty()) {
-    const auto next = std::min_element(frontier.begin(), frontier.end(),
-                                       [](const Node& a, const Node& b) { return a.cost < b.cost; });
-    const Node node = *next;
-    frontier.erase(next);
+    const Node node = frontier.top();
+    frontier.pop();
+    if (expanded[at(node.lane)] != 0) continue;  // reached again by a cheaper way meanwhile
     if (map.lanes()[at(node.lane)].block == goal) {
       end = node.lane;
       break;
@@ -231,16 +238,12 @@ std::vector<int> lane_path(const WorldMap& map, int start, int goal, const std::
     if (node.depth > deepest.depth || (node.depth == deepest.depth && node.cost < deepest.cost)) deepest = node;
     for (const int to : map.lanes()[at(node.lane)].outgoing) {
       if (usable[at(to)] == 0 || expanded[at(to)] != 0) continue;
-      const Node reached{to, node.depth + 1, node.cost + map.lanes()[at(to)].length};
-      const auto known = std::find_if(frontier.begin(), frontier.end(), [to](const Node& n) { return n.lane == to; });
-      if (known == frontier.end()) {
-        frontier.push_back(reached);
-      } else if (reached.cost < known->cost) {
-        *known = reached;
-      } else {
-        continue;
-      }
+      const double through = node.cost + map.lanes()[at(to)].length;
+      if (!(through < cost[at(to)])) continue;
+      if (order[at(to)] < 0) order[at(to)] = reached++;
+      cost[at(to)] = through;
       parent[at(to)] = node.lane;
+      frontier.push({to, node.depth + 1, through, order[at(to)]});
     }
   }
   std::vector<int> path;

@@ -16,7 +16,8 @@ struct Route {
   double speed_limit = 15;  // m/s, of the start lane
 };
 
-/// Prepends or replaces blocks when the ego is off the route, fills gaps, cuts loops.
+/// Prepends or replaces blocks when the ego is off the route, fills gaps, cuts loops. Throws Error(ERR_SCENARIO) when the
+/// outlines of its connectors cross each other too often to tell whether it loops (kAreaSteps in all).
 std::vector<int> correct_route(const Scene& scene);
 
 /// Corrected route, lanes and centreline. Throws Error(ERR_SCENARIO) when the map has no lane to start from.

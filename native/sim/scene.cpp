@@ -13,6 +13,12 @@ void expect(bool good, const std::string& what) {
   if (!good) throw Error("ERR_SCENARIO", what);
 }
 
+void expect_at_most(std::size_t count, std::size_t limit, const char* field, const char* what) {
+  if (count <= limit) return;
+  throw Error("ERR_SCENARIO", std::string(field) + ": expected at most " + std::to_string(limit) + " " + what +
+                                  ", received " + std::to_string(count));
+}
+
 bool within(double value, double limit) { return std::abs(value) <= limit; }
 
 bool good_state(const State& s) {
@@ -27,6 +33,8 @@ bool good_state(const State& s) {
 void Scene::check() const {
   expect(map != nullptr && !map->lanes().empty(), "map: expected at least one lane");
   expect(!route.empty(), "route: expected at least one roadblock");
+  expect_at_most(route.size(), kMaxRouteBlocks, "route", "roadblocks");
+  expect_at_most(objects.size(), kMaxObjects, "objects", "of them");
   for (const int block : route) {
     expect(block >= 0 && static_cast<std::size_t>(block) < map->blocks().size(),
            "route: expected roadblocks of the map");

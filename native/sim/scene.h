@@ -41,6 +41,9 @@ struct LightFrame {
 
 inline constexpr int kPastStates = 4, kHumanPoses = 8;
 
+/// Limits of a scene, beyond any real one.
+inline constexpr std::size_t kMaxObjects = 20'000, kMaxRouteBlocks = 1000;
+
 /// All that the score is computed from (section 1). Global frame.
 struct Scene {
   std::shared_ptr<const WorldMap> map;

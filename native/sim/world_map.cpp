@@ -8,10 +8,12 @@
 namespace wam::sim {
 namespace {
 
-constexpr double kCell = 1.0;                     // metres, larger where the map is
-constexpr std::size_t kMaxCells = 1 << 18;        // 1 MB of cell starts
-constexpr double kLargest = 1e8;                  // metres
-constexpr double kMargin = 1e-6;                  // of a cell: rounding of its number
+constexpr double kCell = 1.0;               // metres, larger where the map is
+constexpr std::size_t kMaxCells = 1 << 18;  // 1 MB of cell starts
+constexpr std::size_t kMaxItems = 1 << 22;  // pairs of a cell and an area that meets it: 48 MB while they are made
+constexpr std::size_t kMaxSweep = 1 << 27;  // cells that the sweeps of all polygons visit, and what that costs
+constexpr double kLargest = 1e8;            // metres
+constexpr double kMargin = 1e-6;            // of a cell: rounding of its number
 constexpr std::uint8_t kInside = 1, kBorder = 2;  // of a cell in the sweep of one polygon
 
 void check_indices(const std::vector<int>& indices, std::size_t size, const char* what) {
@@ -28,6 +30,13 @@ void check_point(double x, double y, const char* what) {
   }
 }
 
+void check_count(std::size_t count, std::size_t limit, const char* what) {
+  if (count > limit) {
+    throw Error("ERR_SCENARIO",
+                "map: expected at most " + std::to_string(limit) + " " + what + ", received " + std::to_string(count));
+  }
+}
+
 void check_polygon(const Polygon& polygon, const char* what) {
   if (polygon.ring().size() < 3) throw Error("ERR_SCENARIO", std::string(what) + ": expected at least 3 vertices");
   for (const Vec2 p : polygon.ring()) check_point(p.x, p.y, what);
@@ -41,6 +50,7 @@ WorldMap::WorldMap(std::vector<Roadblock> blocks, std::vector<MapLane> lanes, st
       lanes_(std::move(lanes)),
       intersections_(std::move(intersections)),
       carparks_(std::move(carparks)) {
+  check_sizes();
   for (const Roadblock& block : blocks_) {
     check_polygon(block.polygon, "roadblock");
     check_indices(block.lanes, lanes_.size(), "lanes of a roadblock");
@@ -89,6 +99,29 @@ std::size_t WorldMap::cell_of(Vec2 p) const {
   return row * columns_ + column;
 }
 
+void WorldMap::check_sizes() const {
+  check_count(blocks_.size(), kMaxAreas, "roadblocks");
+  check_count(lanes_.size(), kMaxAreas, "lanes");
+  check_count(intersections_.size(), kMaxAreas, "intersections");
+  check_count(carparks_.size(), kMaxAreas, "car parks");
+  std::size_t points = 0, links = 0, members = 0;
+  for (const Roadblock& block : blocks_) {
+    points += block.polygon.ring().size();
+    links += block.incoming.size() + block.outgoing.size();
+    members += block.lanes.size();
+  }
+  for (const MapLane& lane : lanes_) {
+    points += lane.polygon.ring().size() + lane.baseline.size();
+    links += lane.incoming.size() + lane.outgoing.size();
+  }
+  for (const auto* polygons : {&intersections_, &carparks_}) {
+    for (const Polygon& polygon : *polygons) points += polygon.ring().size();
+  }
+  check_count(points, kMaxMapPoints, "vertices and points of baselines");
+  check_count(links, kMaxLinks, "links between lanes and between roadblocks");
+  if (members > lanes_.size()) throw Error("ERR_SCENARIO", "lanes of a roadblock: expected each lane in one roadblock");
+}
+
 void WorldMap::build_index() {
   if (areas_.empty()) return;
   for (const Area& area : areas_) {
@@ -97,13 +130,24 @@ void WorldMap::build_index() {
   }
   const double width = bounds_.max_x - bounds_.min_x, height = bounds_.max_y - bounds_.min_y;
   const auto cells_along = [this](double length) { return static_cast<std::size_t>(length * scale_) + 1; };
+  std::vector<Item> items;
   for (double cell = kCell;; cell *= 2) {
     scale_ = 1 / cell;
     columns_ = cells_along(width);
     rows_ = cells_along(height);
-    if (columns_ <= kMaxCells && rows_ <= kMaxCells && columns_ * rows_ <= kMaxCells) break;
+    // Larger cells where there would be too many, and where so many areas lie on each other that the pairs would be.
+    if (columns_ <= kMaxCells && rows_ <= kMaxCells && columns_ * rows_ <= kMaxCells && sort_areas(items)) break;
   }
+  start_.assign(columns_ * rows_ + 1, 0);
+  for (const Item& item : items) ++start_[item.cell + 1];
+  for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
+  entries_.resize(items.size());
+  std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
+  for (const Item& item : items) entries_[next[item.cell]++] = item.entry;
+}
 
+bool WorldMap::sort_areas(std::vector<Item>& items) const {
+  const bool last = columns_ * rows_ == 1;  // there are no larger cells
   const auto column_of = [this](double x) {
     const double c = (x - bounds_.min_x) * scale_;
     return std::min(columns_ - 1, static_cast<std::size_t>(std::max(0.0, c)));
@@ -112,10 +156,8 @@ void WorldMap::build_index() {
     const double r = (y - bounds_.min_y) * scale_;
     return std::min(rows_ - 1, static_cast<std::size_t>(std::max(0.0, r)));
   };
-  struct Item {
-    std::uint32_t cell, entry;
-  };
-  std::vector<Item> items;
+  items.clear();
+  std::size_t swept = 0;
   std::vector<std::uint8_t> state;
   const double margin = kMargin / scale_;
   for (std::size_t a = 0; a < areas_.size(); ++a) {
@@ -123,12 +165,14 @@ void WorldMap::build_index() {
     const Bounds& b = polygon.bounds();
     const std::size_t c0 = column_of(b.min_x - margin), c1 = column_of(b.max_x + margin);
     const std::size_t r0 = row_of(b.min_y - margin), r1 = row_of(b.max_y + margin), across = c1 - c0 + 1;
+    swept += across * (r1 - r0 + 1);
+    if (swept > kMaxSweep && !last) return false;
     state.assign(across * (r1 - r0 + 1), 0);
     for (std::size_t i = 0; i < polygon.ring().size(); ++i) {
       // The part of the edge within each row of cells, a little longer to either side.
       Vec2 u = polygon.ring()[i], v = polygon.edge_end(i);
       if (u.y > v.y) std::swap(u, v);
-      for (std::size_t r = row_of(u.y - margin), last = row_of(v.y + margin); r <= last; ++r) {
+      for (std::size_t r = row_of(u.y - margin), top = row_of(v.y + margin); r <= top; ++r) {
         const double low = bounds_.min_y + static_cast<double>(r) / scale_ - margin;
         const double high = bounds_.min_y + static_cast<double>(r + 1) / scale_ + margin;
         double x0 = u.x, x1 = v.x;
@@ -139,7 +183,9 @@ void WorldMap::build_index() {
         }
         const std::size_t from = std::max(c0, column_of(std::min(x0, x1) - margin));
         const std::size_t to = std::min(c1, column_of(std::max(x0, x1) + margin));
+        swept += to - from + 1;
         for (std::size_t c = from; c <= to; ++c) state[(r - r0) * across + (c - c0)] = kBorder;
+        if (swept > kMaxSweep && !last) return false;
       }
     }
     for (std::size_t r = r0; r <= r1; ++r) {
@@ -152,6 +198,7 @@ void WorldMap::build_index() {
             const Vec2 middle{bounds_.min_x + (static_cast<double>(c) + 0.5) / scale_,
                               bounds_.min_y + (static_cast<double>(r) + 0.5) / scale_};
             run = polygon.contains(middle) ? kInside : 0;
+            swept += polygon.ring().size() / 4;
           }
           cell = run;
         } else {
@@ -162,14 +209,10 @@ void WorldMap::build_index() {
           items.push_back({static_cast<std::uint32_t>(r * columns_ + c), entry});
         }
       }
+      if ((items.size() > kMaxItems || swept > kMaxSweep) && !last) return false;
     }
   }
-  start_.assign(columns_ * rows_ + 1, 0);
-  for (const Item& item : items) ++start_[item.cell + 1];
-  for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
-  entries_.resize(items.size());
-  std::vector<std::uint32_t> next(start_.begin(), start_.end() - 1);
-  for (const Item& item : items) entries_[next[item.cell]++] = item.entry;
+  return true;
 }
 
 }  // namespace wam::sim

@@ -38,8 +38,15 @@ struct Area {
 
 class WorldMap {
  public:
-  /// Throws Error(ERR_SCENARIO) on indices that point nowhere, baselines of fewer than 2 points, and non-finite or
-  /// too large (over 1e8) coordinates.
+  /// At most so many roadblocks, lanes, intersections and car parks each; far more than any real map around a vehicle has.
+  static constexpr std::size_t kMaxAreas = 20'000;
+  /// Vertices of all polygons with the points of all baselines.
+  static constexpr std::size_t kMaxMapPoints = 4'000'000;
+  /// Incoming and outgoing of all roadblocks and lanes.
+  static constexpr std::size_t kMaxLinks = 1'000'000;
+
+  /// Throws Error(ERR_SCENARIO) on more than the limits above, indices that point nowhere, a lane in two roadblocks,
+  /// baselines of fewer than 2 points, and non-finite or too large (over 1e8) coordinates.
   WorldMap(std::vector<Roadblock> blocks, std::vector<MapLane> lanes, std::vector<Polygon> intersections,
            std::vector<Polygon> carparks);
   WorldMap(const WorldMap&) = delete;
@@ -50,6 +57,8 @@ class WorldMap {
   const std::vector<Polygon>& intersections() const { return intersections_; }
   const std::vector<Polygon>& carparks() const { return carparks_; }
   const std::vector<Area>& areas() const { return areas_; }
+  /// Memory of the index, without the polygons.
+  std::size_t index_bytes() const { return (start_.size() + entries_.size()) * sizeof(std::uint32_t); }
 
   /// Calls f(area index) for each area that strictly contains p; each once, in no particular order.
   template <class F>
@@ -66,8 +75,15 @@ class WorldMap {
 
  private:
   static constexpr std::size_t kNoCell = ~std::size_t{0};
+  /// An area that meets a cell.
+  struct Item {
+    std::uint32_t cell, entry;
+  };
   std::size_t cell_of(Vec2 p) const;
+  void check_sizes() const;
   void build_index();
+  /// Fills `items`; false when it gave up because there are too many, which it never does with a single cell.
+  bool sort_areas(std::vector<Item>& items) const;
 
   std::vector<Roadblock> blocks_;
   std::vector<MapLane> lanes_;
