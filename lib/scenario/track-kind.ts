@@ -1,4 +1,6 @@
-const kOthers = [
+/** What a track is; of the last four nothing ever moves. */
+export const kTrackKinds = [
+  'vehicle',
   'pedestrian',
   'bicycle',
   'traffic_cone',
@@ -7,12 +9,11 @@ const kOthers = [
   'generic_object',
 ] as const;
 
-/** What a track is, by its free-text type. */
-export type TrackKind = 'vehicle' | (typeof kOthers)[number];
+export type TrackKind = (typeof kTrackKinds)[number];
 
-const kKinds: ReadonlyMap<string, TrackKind> = new Map(kOthers.map((kind) => [kind, kind]));
+const kKinds: ReadonlyMap<string, TrackKind> = new Map(kTrackKinds.map((kind) => [kind, kind]));
 
-/** The kind of a track of this type: one of the names above, and a vehicle by any other name. */
+/** The kind of a track by its free-text type: one of the names above, and a vehicle by any other name. */
 export function trackKind(type: string): TrackKind {
   return kKinds.get(type) ?? 'vehicle';
 }

@@ -1,18 +1,11 @@
 import { argumentError } from '../errors.js';
 import type { NativeScene } from '../native.js';
+import { kTrackKinds } from '../scenario/track-kind.js';
 import type { PackedSceneMap } from './pack-scene-map.js';
 import type { PdmScene, SceneAgentType, SceneEgo } from './scene.js';
 
 /** Kinds of objects, by their native code. */
-export const kObjectTypes: readonly SceneAgentType[] = [
-  'vehicle',
-  'pedestrian',
-  'bicycle',
-  'traffic_cone',
-  'barrier',
-  'czone_sign',
-  'generic_object',
-];
+export const kObjectTypes: readonly SceneAgentType[] = kTrackKinds;
 
 /** Numbers of a state of the ego: what a log knows, then steering and yaw rates. */
 const kStateSize = 11;

@@ -1,3 +1,5 @@
+import type { TrackKind } from '../scenario/track-kind.js';
+
 /**
  * A scene as the PDM score sees it: NAVSIM's own terms, plain data. Metres, radians counter-clockwise from +x, m/s,
  * seconds; global frame unless a field says otherwise. The JSON form has the same fields in snake case
@@ -62,14 +64,7 @@ export interface SceneEgo {
 }
 
 /** Kinds of objects; the last four never move. */
-export type SceneAgentType =
-  | 'vehicle'
-  | 'pedestrian'
-  | 'bicycle'
-  | 'traffic_cone'
-  | 'barrier'
-  | 'czone_sign'
-  | 'generic_object';
+export type SceneAgentType = TrackKind;
 
 /** Box centre at `t` seconds from the present, 0 to 5 in steps of 0.5; velocity in the global frame. */
 export interface SceneSample {
