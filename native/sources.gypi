@@ -124,6 +124,7 @@
       "native/test/scene_test.cpp",
       "native/test/sim_drive_test.cpp",
       "native/test/sim_geometry_test.cpp",
+      "native/test/sim_limits_test.cpp",
       "native/test/sim_map_test.cpp",
       "native/test/sim_scorer_test.cpp",
       "native/test/simd_test.cpp",
