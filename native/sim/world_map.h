@@ -39,9 +39,9 @@ struct Area {
 class WorldMap {
  public:
   /// At most so many roadblocks, lanes, intersections and car parks each; far more than any real map around a vehicle has.
-  static constexpr std::size_t kMaxAreas = 20'000;
+  static constexpr std::size_t kMaxAreas = 100'000;
   /// Vertices of all polygons with the points of all baselines.
-  static constexpr std::size_t kMaxMapPoints = 4'000'000;
+  static constexpr std::size_t kMaxMapPoints = 8'000'000;
   /// Incoming and outgoing of all roadblocks and lanes.
   static constexpr std::size_t kMaxLinks = 1'000'000;
 

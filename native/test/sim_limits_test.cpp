@@ -146,7 +146,7 @@ TEST(sim_limits_maps_beyond_their_limits_are_refused) {
   const Polygon square(rectangle(0, 0, 1, 1));
   Parts crowded;
   for (std::size_t i = 0; i <= sim::WorldMap::kMaxAreas; ++i) crowded.add(square);
-  CHECK(names(refusal("ERR_SCENARIO", [&] { crowded.map(); }), "at most 20000 roadblocks, received 20001"));
+  CHECK(names(refusal("ERR_SCENARIO", [&] { crowded.map(); }), "at most 100000 roadblocks, received 100001"));
 
   Parts linked;
   linked.add(square);
@@ -154,9 +154,9 @@ TEST(sim_limits_maps_beyond_their_limits_are_refused) {
   CHECK(names(refusal("ERR_SCENARIO", [&] { linked.map(); }), "links"));
 
   Parts detailed;
-  const Polygon large(comb(50'000, 1));
-  for (int i = 0; i < 21; ++i) detailed.add(large);  // in the block and in the lane
-  CHECK(names(refusal("ERR_SCENARIO", [&] { detailed.map(); }), "at most 4000000 vertices"));
+  detailed.add(square);
+  detailed.lanes[0].baseline.resize(sim::WorldMap::kMaxMapPoints);  // the vertices come on top
+  CHECK(names(refusal("ERR_SCENARIO", [&] { detailed.map(); }), "at most 8000000 vertices"));
 
   Parts shared;
   shared.add(square);
@@ -254,6 +254,11 @@ TEST(sim_limits_scenes_beyond_their_limits_are_refused) {
   sim::SceneObject cone = moving_object(crowd, 50, 100, 0, 0, sim::ObjectType::traffic_cone);
   cone.samples.resize(1);
   crowd.objects.assign(1'000'000, cone);
+  CHECK(
+      names(refusal("ERR_SCENARIO", [&] { scored(crowd, sim::Traffic::replay); }), "at most 20000 of them, received"));
+
+  sim::Scene endless = straight_scene(10);
+  endless.route.assign(sim::kMaxRouteBlocks + 1, 1);
   CHECK(names(refusal("ERR_SCENARIO", [&] { scored(endless, sim::Traffic::replay); }), "route: expected at most 1000"));
 
   sim::Scene jam = straight_scene(10);
