@@ -196,13 +196,14 @@ describe('large scenes', () => {
     expect(error.message).toMatch(/agents: expected an array of 0 to 20000 items, .* 1000000/);
     scene.map.carparks[0].polygon = Array(1_000_000).fill([0, 0]);
     const other = await errorOf(Promise.resolve().then(() => parseScene(scene)));
-    expect(other.message).toMatch(/carparks\[0\]\.polygon: expected an array of 3 to 100000 items/);
+    expect(other.message).toMatch(/carparks\[0\]\.polygon: expected an array of 3 to 10000 items/);
     expect(performance.now() - before).toBeLessThan(5000);
   });
 
   it('time grows with the size of a map, not with its square', () => {
     const seconds = (blocks: number) => {
       const scene = smallScene({ blocks });
+      scene.route_roadblock_ids.splice(600);
       const before = performance.now();
       parseScene(scene);
       return performance.now() - before;

@@ -34,9 +34,14 @@ const kTypes: ReadonlyMap<unknown, boolean> = new Map<SceneAgentType, boolean>([
 // Recorded frames are not exactly 0.5 s apart.
 const kMaxPastJitterUs = 250_000;
 
+/** The ego at the present. */
 export function parseEgo(ego: Fields): SceneEgo {
+  return parseEgoState(ego, 0);
+}
+
+function parseEgoState(ego: Fields, earliestUs: number): SceneEgo {
   return {
-    timeUs: ego.integer('time_us', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    timeUs: ego.integer('time_us', earliestUs, Number.MAX_SAFE_INTEGER),
     x: ego.number('x', -kMaxCoordinate, kMaxCoordinate),
     y: ego.number('y', -kMaxCoordinate, kMaxCoordinate),
     heading: ego.number('heading', -kMaxHeading, kMaxHeading),
@@ -54,7 +59,8 @@ export function parsePast(scene: Fields, now: SceneEgo): SceneEgo[] {
     throw scene.fail('ego_past', `an array of 0 or ${kPastStates} items`);
   return values.map((value, i) => {
     const fields = scene.at('ego_past', i, value);
-    const state = parseEgo(fields);
+    // A clock that starts at the present was negative before.
+    const state = parseEgoState(fields, -Number.MAX_SAFE_INTEGER);
     const at = now.timeUs - (kPastStates - 1 - i) * kSceneInterval * 1e6;
     if (Math.abs(state.timeUs - at) > kMaxPastJitterUs) {
       throw fields.fail('time_us', `about ${at}, ${(now.timeUs - at) / 1e6} s before the present`);

@@ -9,9 +9,9 @@ export const kMaxRoadblocks = 100_000;
 export const kMaxLanes = 100_000;
 export const kMaxAreas = 100_000;
 /** Vertices of one polygon, points of one baseline. */
-export const kMaxPoints = 100_000;
+export const kMaxPoints = 10_000;
 export const kMaxAgents = 20_000;
-export const kMaxRoute = 10_000;
+export const kMaxRoute = 1000;
 export const kMaxTrajectories = 100_000;
 
 /** Radians; headings need not be wrapped. */
