@@ -1,3 +1,5 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
@@ -114,6 +116,24 @@ describe('wam-flow evaluate', () => {
       expect(['tracker', 'vehicle size', 'recording']).toContain(cause);
     }
     expect(await run('--explain-human')).toContain(`windows of ${windows.length}`);
+  });
+
+  it('draws what recorded drivers lose marks for, and only that', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wam-flow-human-'));
+    try {
+      const file = join(folder, 'human.html');
+      await run('--explain-human', '--html', file);
+      const page = readFileSync(file, 'utf8');
+      const { failures } = JSON.parse(await run('--explain-human', '--json'));
+      expect(failures.length).toBeGreaterThan(0);
+      expect(page).toContain('recorded driver');
+      expect(failures.some(({ text }: { text: string }) => page.includes(text.slice(0, 20)))).toBe(
+        true,
+      );
+      await expect(run('--html', file)).rejects.toMatchObject({ code: 'ERR_USAGE' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('refuses options that are none', async () => {

@@ -116,8 +116,8 @@ it('segments', () => {
         [p, q, q, r],
       ] as const;
       const found = native().segmentsMeet(
-        flat(cases.flatMap(([u, v]) => [u, v])),
-        flat(cases.flatMap(([, , u, v]) => [u, v])),
+        flat(cases.flatMap((four) => four.slice(0, 2))),
+        flat(cases.flatMap((four) => four.slice(2))),
       );
       expect([...found]).toEqual(cases.map((c) => Number(segmentsMeet(...c))));
     }),

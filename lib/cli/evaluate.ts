@@ -23,12 +23,14 @@ import {
   print,
   printJson,
 } from './command.js';
-import { breakdownTable, mainTable } from './evaluate-table.js';
 import { printClosedLoop } from './evaluate-closed-loop.js';
 import { printHumanReport } from './evaluate-human.js';
 import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
+import { breakdownTable, mainTable } from './evaluate-table.js';
+import { humanPictures } from './human-pictures.js';
 import { Progress } from './progress.js';
 import { withInterrupt } from './run.js';
+import { writeScorePage } from './score-picture.js';
 import { readData } from './windows.js';
 
 interface EvaluateCommandOptions extends CommonOptions {
@@ -51,6 +53,7 @@ interface EvaluateCommandOptions extends CommonOptions {
   closedLoop?: boolean;
   replan: number;
   traffic: 'replay' | 'reactive';
+  html?: string;
   explainHuman?: boolean;
 }
 
@@ -58,6 +61,7 @@ interface EvaluateCommandOptions extends CommonOptions {
 const kLeastSamples = 6;
 /** Windows that could not be scored and are named. */
 const kShownFailures = 5;
+const kPictures = 30;
 
 /** `wam-flow evaluate`: a planner against what recorded drivers did, beside the floors. */
 export function evaluateCommand(): Command {
@@ -115,6 +119,10 @@ export function evaluateCommand(): Command {
         .default('replay'),
     )
     .option('--explain-human', 'why recorded drivers lose marks, and nothing else; needs no model')
+    .option(
+      '--html <file>',
+      `with --explain-human: a page with pictures of up to ${kPictures} windows`,
+    )
     .option('--baselines', 'the recorded driver and the floors alone; needs no model')
     .action((options: EvaluateCommandOptions) => withInterrupt((signal) => run(options, signal)));
 }
@@ -125,9 +133,16 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
   const data = await readData(options.data);
   if (options.explainHuman) {
     const report = await explainHuman(data, { split, limit: options.limit, signal });
+    if (options.html !== undefined) {
+      await writeScorePage(options.html, humanPictures(data, report, kPictures));
+      note(`Wrote ${options.html}`);
+    }
     if (quiet) printJson({ data: options.data ?? 'examples', ...report });
     else printHumanReport(report);
     return;
+  }
+  if (options.html !== undefined) {
+    throw new WamFlowError('ERR_USAGE', '--html: pictures are of --explain-human');
   }
   const planner = options.baselines ? null : await loadPlanner(options);
   let progress: Progress | undefined;
