@@ -3,7 +3,7 @@ import type { TrackKind } from '../scenario/track-kind.js';
 /**
  * A scene as the PDM score sees it: NAVSIM's own terms, plain data. Metres, radians counter-clockwise from +x, m/s,
  * seconds; global frame unless a field says otherwise. The JSON form has the same fields in snake case
- * (docs/pdm-score.md).
+ * (docs/pdm-adapter.md).
  */
 
 /** Vertices `[x, y]` of a polygon, either orientation, not closed, at least 3. */
