@@ -85,14 +85,6 @@ bool Corridor::meets(const Polygon& polygon) const {
   return false;
 }
 
-bool Corridor::meets(const Corridor& other) const {
-  if (!bounds_.overlaps(other.bounds_)) return false;
-  for (std::size_t i = 0; i < other.pieces_.size(); ++i) {
-    if (bounds_.overlaps(other.piece_bounds_[i]) && meets(other.pieces_[i])) return true;
-  }
-  return false;
-}
-
 double Corridor::distance_to(const Corridor& other, double least) const {
   if (gap(bounds_, other.bounds_) >= least) return least;
   for (std::size_t i = 0; i < pieces_.size(); ++i) {

@@ -23,7 +23,6 @@ class Corridor {
 
   bool meets(const Quad& quad) const;
   bool meets(const Polygon& polygon) const;
-  bool meets(const Corridor& other) const;
   /// Metres between the areas, 0 when they meet; `least` when they are no nearer than that, or one is empty.
   double distance_to(const Corridor& other, double least = HUGE_VAL) const;
   const Bounds& bounds() const { return bounds_; }

@@ -273,16 +273,6 @@ Side Polygon::locate(Vec2 p) const {
   return inside ? Side::inside : Side::outside;
 }
 
-double Polygon::area() const {
-  const Vec2 o = ring_[0];
-  double twice = 0;
-  for (std::size_t i = 0; i < ring_.size(); ++i) {
-    const Vec2 a = ring_[i], b = edge_end(i);
-    twice += (a.x - o.x) * (b.y - o.y) - (b.x - o.x) * (a.y - o.y);
-  }
-  return std::abs(twice) / 2;
-}
-
 Vec2 Polygon::centroid() const {
   const Vec2 o = ring_[0];
   double twice = 0, x = 0, y = 0;

@@ -88,8 +88,6 @@ class Polygon {
   Side locate(Vec2 p) const;
   /// p lies in the area and not on its border.
   bool contains(Vec2 p) const { return locate(p) == Side::inside; }
-  /// Square metres, of the even-odd area for rings that do not cross themselves.
-  double area() const;
   Vec2 centroid() const;
   /// The closed edge from ring()[i] on.
   Vec2 edge_end(std::size_t i) const { return ring_[i + 1 < ring_.size() ? i + 1 : 0]; }

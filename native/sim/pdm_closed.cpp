@@ -81,7 +81,7 @@ class PathPolicies {
  public:
   PathPolicies(const Scene& scene, const Ground& ground, const Centerline& path, const Occupancy& forecast,
                double speed_limit)
-      : ground_(ground), path_(path), forecast_(forecast), limit_(speed_limit) {
+      : path_(path), forecast_(forecast), limit_(speed_limit) {
     const double start = path.nearest({scene.ego.x, scene.ego.y}).progress;
     Corridor corridor;
     corridor.set(stretch(path, start, start + limit_ * kHorizon), vehicle::kWidth / 2, Cap::square);
@@ -148,7 +148,6 @@ class PathPolicies {
     }
   }
 
-  const Ground& ground_;
   const Centerline& path_;
   const Occupancy& forecast_;
   double limit_;

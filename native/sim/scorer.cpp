@@ -39,7 +39,7 @@ std::vector<State> history_of(const Scene& scene) {
 }  // namespace
 
 Scorer::Scorer(Scene scene, Version version, Traffic traffic, int threads)
-    : scene_(std::move(scene)), version_(version), traffic_(traffic) {
+    : scene_(std::move(scene)), version_(version) {
   if (traffic == Traffic::reactive && version == Version::v1) {
     throw Error("ERR_ARGUMENT", "traffic: reactive traffic belongs to version 2");
   }

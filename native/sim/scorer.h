@@ -71,7 +71,6 @@ class Scorer {
 
   Scene scene_;
   Version version_;
-  Traffic traffic_;
   Route route_;
   Ground ground_;
   Occupancy occupancy_;
