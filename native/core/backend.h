@@ -1,9 +1,13 @@
 #pragma once
 // The operations that the models need, forward and backward. One implementation a device; all pointers are memory of
-// that device. Matrices are row-major; `ld*` is the distance between rows in elements. No call allocates once a backend
-// has seen its largest shapes. Gradients named `d*` are written unless the comment says "adds".
+// that device (Backend::allocate), never plain host memory unless the backend is unified. Operations may run behind the
+// caller's back, in the order of the calls; `download` waits. Matrices are row-major; `ld*` is the distance between rows
+// in elements. No call allocates once a backend has seen its largest shapes. Gradients named `d*` are written unless the
+// comment says "adds".
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "core/philox.h"
@@ -19,7 +23,14 @@ class PackedWeight {
   virtual ~PackedWeight() = default;
 };
 
-/// c[m,n] = activation(op(a)[m,k] op(b)[k,n] + bias[n]) + residual, or c += op(a) op(b).
+/// Normalisation of the rows of a matrix before it is multiplied: layer norm when `bias` is set, else root mean square.
+struct RowNorm {
+  const real *weight = nullptr, *bias = nullptr;
+  real eps = 0;
+};
+
+/// c[m,n] = activation(op(norm(a))[m,k] op(b)[k,n] + bias[n]) + residual, or c += op(a) op(b). With `gated`, b has 2n
+/// columns, gates first, and c = silu(gate) * up of the two halves.
 /// Each element is summed over k in one fixed order whatever m, n and the number of threads are, so a row's result does
 /// not depend on the batch it is computed in.
 struct Gemm {
@@ -37,7 +48,9 @@ struct Gemm {
   const real* residual = nullptr;
   int ldr = 0;
   Activation activation = Activation::none;
-  bool accumulate = false;  // c += a b; excludes bias, residual and activation
+  const RowNorm* norm = nullptr;  // of the k columns of a, which is not transposed then; read during the call
+  bool gated = false;             // excludes accumulate, activation and bias
+  bool accumulate = false;        // c += a b; excludes norm, bias, residual and activation
 };
 
 /// Query rows [q_begin, q_begin+q_rows) that see all key rows of range a and those of range b; with `causal`, query
@@ -49,7 +62,14 @@ struct AttentionSegment {
   bool causal = false;
 };
 
-/// Head h of a row lies at column h*head_dim; query head h reads key/value head h / (heads / kv_heads).
+/// Key rows [begin, begin + rows) that segments of `group` see; the ranges of a call are disjoint and cover all of them.
+struct AttentionKeyRange {
+  int group = 0, begin = 0, rows = 0;
+};
+
+/// Head h of a row lies at column h*head_dim; query head h reads key/value head h / (heads / kv_heads). The lists are in
+/// the backend's memory; the bounds are what a device that cannot look into them on the host sizes a launch by, and hold
+/// for a replayed call as well.
 struct Attention {
   int heads = 0, kv_heads = 0, head_dim = 0;
   real scale = 0;  // usually 1/sqrt(head_dim)
@@ -58,9 +78,12 @@ struct Attention {
   real* out = nullptr;
   int ldo = 0;
   real* lse = nullptr;  // [row, heads] log-sum-exp by absolute query row, or null when no backward follows
-  const AttentionSegment* segments = nullptr;
-  const int* group_offsets = nullptr;  // [groups+1] into segments; key rows are never shared between groups
-  int groups = 0;
+  const AttentionSegment* segments = nullptr;  // [segment_count]
+  const int* group_offsets = nullptr;          // [groups+1] into segments; key rows are never shared between groups
+  int groups = 0, segment_count = 0;
+  int max_queries = 0, max_keys = 0;                // at least q_rows, and a_rows + b_rows, of any segment
+  const AttentionKeyRange* key_ranges = nullptr;    // [key_range_count], for the backward pass alone
+  int key_range_count = 0, max_range_rows = 0;
 };
 
 /// Writes dq; adds to dk and dv (several segments of a group may share keys). Leading dimensions as of q, k, v.
@@ -114,9 +137,11 @@ struct PathStep {
   std::int32_t* x_next = nullptr;                // may be x_t
 };
 
-/// Rows of x_t ~ p(.|x1) = softmax(-beta d(.,x1)), beta per row, inverse CDF in index order.
+/// Rows of x_t ~ p(.|x1) = softmax(-beta d(.,x1)), beta per row, inverse CDF in index order. A row whose `fixed` token is
+/// not negative takes that token instead.
 struct PathNoise {
   int rows = 0;
+  const std::int32_t* fixed = nullptr;  // [rows] or null
   TokenMetric metric;
   const real* beta = nullptr;
   const std::int32_t* x_1 = nullptr;
@@ -124,10 +149,52 @@ struct PathNoise {
   std::int32_t* x_t = nullptr;
 };
 
+/// One refinement step of a plan in one pass over the logits: x_1 by `decode` (DecodePosterior), then x_t moved by `rule`
+/// (PathStep; or of a mixture path). Row i is slot i % slots of sample i / slots; its random numbers are those of
+/// RandomStream(*seed) at (step, slot, sample, use): posterior_draw word 0 for a sample of the posterior; jump (renoise
+/// for that rule) word 0 for staying or leaving and word 1 for where to.
+struct RefineStep {
+  int rows = 0, slots = 1, vocab = 0;
+  const real* logits = nullptr;  // [logit_rows, vocab]; row i reads row i % logit_rows
+  int ldl = 0, logit_rows = 0;
+  DecodeRule decode = DecodeRule::argmax;
+  real temperature = 1;
+  int top_k = 0;
+  const std::uint64_t* seed = nullptr;  // one number, in the backend's memory
+  std::uint32_t step = 0;
+  std::int32_t* x_1 = nullptr;      // [rows]
+  real* log_probability = nullptr;  // [rows] of x_1 under softmax(logits), or null
+  real* margin = nullptr;           // [rows] the largest logit less the second largest, or null
+
+  std::int32_t* x_t = nullptr;  // [rows], moved in place; null: decode alone
+  StepRule rule = StepRule::integrated;
+  /// Mixture path instead of the metric path: to x_1 with probability `mixture_jump`; else x_t stays, or with `renoise`
+  /// becomes the uniform token min(floor(word 1 * vocab), vocab - 1).
+  bool mixture = false;
+  double mixture_jump = 0;
+  TokenMetric metric;
+  real beta = 0, step_weight = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual const char* name() const = 0;
+
+  // --- memory --------------------------------------------------------------------------------------------------
+  /// Whether host memory is memory of this device: what is staged for it then need not be copied.
+  virtual bool unified() const = 0;
+  /// `bytes` of zeros, aligned to 256 bytes. Throws Error(ERR_OUT_OF_MEMORY).
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory) noexcept = 0;
+  /// `host` may be changed as soon as the call returns.
+  virtual void upload(void* device, const void* host, std::size_t bytes) = 0;
+  /// Returns when everything before it is done and the bytes are in `host`.
+  virtual void download(void* host, const void* device, std::size_t bytes) = 0;
+  /// Runs `work`, which calls operations of this backend and nothing else. A device that can record launches records
+  /// them under `key` and replays the recording when the key comes again: the same calls with the same pointers and
+  /// scalars, whatever the memory behind them holds by then.
+  virtual void replay(std::uint64_t key, const std::function<void()>& work) = 0;
 
   // --- dense algebra -------------------------------------------------------------------------------------------
   virtual std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n) = 0;
@@ -183,6 +250,9 @@ class Backend {
                              const real* weight, real* loss, real* dlogits, int lddl) = 0;
 
   // --- flow ----------------------------------------------------------------------------------------------------
+  virtual void refine_step(const RefineStep& s) = 0;
+  /// x_0 [rows] uniform over the vocabulary: (word 0 of (0, row % slots, row / slots, initial_token)) * vocab >> 32.
+  virtual void initial_tokens(int rows, int slots, int vocab, const std::uint64_t* seed, std::int32_t* x_0) = 0;
   virtual void decode_posterior(const DecodePosterior& d) = 0;
   virtual void path_step(const PathStep& s) = 0;
   virtual void path_noise(const PathNoise& s) = 0;
