@@ -1,7 +1,8 @@
 /** The single operations of the addon (native/binding/kernels_*.cpp) and the engines that run them. */
 import { availableParallelism } from 'node:os';
+import { chooseDevice, type DeviceOptions, describeDevice } from './device.js';
 import { argumentError } from './errors.js';
-import { type Isa, native } from './native.js';
+import { type NativeDevice, native } from './native.js';
 
 declare const kKind: unique symbol;
 interface NativeKernelEngine {
@@ -23,7 +24,7 @@ type EngineKernel<Result = void> = (engine: NativeKernelEngine, args: NativeArgu
 type PlainKernel<Result = void> = (args: NativeArguments) => Result;
 
 interface NativeKernels {
-  createEngine: (options: { isa: Isa; threads: number }) => NativeKernelEngine;
+  createEngine: (options: NativeDevice & { threads: number }) => NativeKernelEngine;
   attention: EngineKernel;
   attentionBackward: EngineKernel;
   norm: EngineKernel;
@@ -44,24 +45,25 @@ interface NativeKernels {
   pathNoise: EngineKernel;
   pathStep: EngineKernel;
   decodePosterior: EngineKernel;
+  topkPosterior: EngineKernel;
   nearestToken: EngineKernel;
+  philox: EngineKernel;
   pathSchedule: PlainKernel;
   mixtureSchedule: PlainKernel;
   mixtureSample: PlainKernel;
   mixtureVelocity: PlainKernel;
   mixtureRates: PlainKernel;
-  topkPosterior: PlainKernel;
   orderViolations: PlainKernel<[number, number]>;
   encodeCompanded: PlainKernel<number>;
   decodeCompanded: PlainKernel;
-  philox: PlainKernel;
 }
 
-/** Which engine runs an operation. Results do not depend on `threads`, nor on `avx2` against `avx512`. */
-export interface KernelOptions {
-  /** Instruction set; default the best that this machine runs. `ERR_DEVICE_UNAVAILABLE` when it cannot run here. */
-  isa?: Isa;
-  /** Threads that work on one call, 1 to 256; default all hardware threads. */
+/**
+ * Which engine runs an operation, by default the CPU. Results do not depend on `threads`, nor on `avx2` against `avx512`.
+ * A GPU copies the arrays there and back in every call.
+ */
+export interface KernelOptions extends DeviceOptions {
+  /** Threads that work on one call on the CPU, 1 to 256; default all hardware threads. */
   threads?: number;
 }
 
@@ -74,12 +76,12 @@ const engines = new Map<string, NativeKernelEngine>();
 
 /** The engine of the options, made once a thread of JavaScript and kept. */
 export function kernelEngine(options: KernelOptions): NativeKernelEngine {
-  const isa = options.isa ?? native().cpuInfo().best;
+  const device = chooseDevice(options, 'cpu');
   const threads = options.threads ?? Math.min(availableParallelism(), 256);
-  const key = `${isa} ${threads}`;
+  const key = `${describeDevice(device)} ${options.gpu ?? 0} ${threads}`;
   let engine = engines.get(key);
   if (engine === undefined) {
-    engine = kernelAddon().createEngine({ isa, threads });
+    engine = kernelAddon().createEngine({ ...device, threads });
     engines.set(key, engine);
   }
   return engine;

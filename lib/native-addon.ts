@@ -3,11 +3,12 @@ import type { SimAddon } from './native-sim.js';
 import type {
   CpuInfo,
   CutOptions,
+  DeviceInfo,
   EngineOptions,
-  Isa,
   NamedTensor,
   NativeCounters,
   NativeDataset,
+  NativeDevice,
   NativeEngine,
   NativeLane,
   NativeMap,
@@ -33,6 +34,8 @@ export interface Addon extends SimAddon, GeometryAddon {
   /** Sets what native errors are made with. */
   setErrorFactory(make: (code: string, message: string) => Error): void;
   cpuInfo(): CpuInfo;
+  /** Asks the driver anew at every call. */
+  deviceInfo(): DeviceInfo;
   counters(): NativeCounters;
 
   createMap(lanes: readonly NativeLane[]): NativeMap;
@@ -97,8 +100,8 @@ export interface Addon extends SimAddon, GeometryAddon {
   measureSlotScale(dataset: NativeDataset): Float64Array;
 
   /**
-   * The data set takes nothing more until the trainer is closed. `table`: [vocab, tableDim], or empty. `isa`: default
-   * the best one.
+   * The data set takes nothing more until the trainer is closed. `table`: [vocab, tableDim], or empty. `device`: default
+   * the best instruction set of the CPU.
    */
   createTrainer(
     model: NativeModelConfig,
@@ -106,7 +109,7 @@ export interface Addon extends SimAddon, GeometryAddon {
     dataset: NativeDataset,
     threads: number,
     table: Float32Array,
-    isa?: Isa,
+    device?: NativeDevice,
   ): Promise<NativeTrainer>;
   /**
    * Makes up to `updates` updates; fewer when {@link Addon.trainerStop} is called. Rows [done, 5]: step, loss,
@@ -138,6 +141,6 @@ export interface Addon extends SimAddon, GeometryAddon {
     coordinate: Float64Array,
     dim: number,
     config: NativeTokenizerTrainConfig,
-    isa?: Isa,
+    device?: NativeDevice,
   ): Promise<NativeTokenizerTrainer>;
 }

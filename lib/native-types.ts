@@ -35,6 +35,24 @@ export interface CpuInfo {
   hardwareThreads: number;
 }
 
+/** The device of a backend. */
+export type NativeDevice =
+  | { device: 'cpu'; isa: Isa }
+  | { device: 'cuda' | 'simt'; gpu: number; precision: 'fp32' | 'bf16' | 'f16' };
+
+/** Devices beside the CPU. */
+export interface DeviceInfo {
+  cuda: {
+    /** Whether this addon holds the CUDA kernels. */
+    built: boolean;
+    devices: { name: string; computeCapability: string; memoryBytes: number }[];
+    /** Why there are none. */
+    reason?: string;
+  };
+  /** Whether this is a test build, which can run the CUDA kernels on the CPU. */
+  simt: boolean;
+}
+
 /** Live native objects of the whole process, all threads together. For leak tests. */
 export interface NativeCounters {
   environments: number;
@@ -135,15 +153,14 @@ export interface TensorLayout {
   trained: boolean;
 }
 
-export interface EngineOptions {
-  /** Threads that work on one plan, the engine's own included. */
+export type EngineOptions = NativeDevice & {
+  /** Threads that work on one plan on the CPU, the engine's own included. */
   threads: number;
-  isa: Isa;
   maxSamples: number;
   maxSteps: number;
   /** Plans that may wait; one more is refused with `ERR_RANGE`. */
   queueLimit: number;
-}
+};
 
 /** One track of a recording; all arrays of one length, one entry a step from `start` on. */
 export interface NativeTrack {

@@ -1,3 +1,4 @@
+import { describeDevice } from './device.js';
 import { argumentError, WamFlowError } from './errors.js';
 import { type Checkpoint, loadCheckpoint } from './model/checkpoint.js';
 import type { ModelConfig } from './model/config.js';
@@ -43,8 +44,11 @@ export class Planner {
   readonly config: ModelConfig;
   /** Where the model was read from; undefined when it was not. */
   readonly directory: string | undefined;
-  readonly device = 'cpu';
-  readonly isa: Isa;
+  readonly device: 'cpu' | 'cuda' | 'simt';
+  /** Instruction set on the CPU; undefined on another device. */
+  readonly isa: Isa | undefined;
+  /** The device in words: `avx512`, `cuda fp32`. */
+  readonly engine: string;
   readonly threads: number;
   /** Poses of a plan. */
   readonly waypoints: number;
@@ -68,7 +72,9 @@ export class Planner {
     const { tokens } = checkpoint.config;
     this.config = checkpoint.config;
     this.directory = checkpoint.directory;
-    this.isa = options.isa;
+    this.device = options.device;
+    this.isa = options.device === 'cpu' ? options.isa : undefined;
+    this.engine = describeDevice(options);
     this.threads = options.threads;
     this.waypoints = tokens.waypoints;
     this.intervalS = tokens.interval_s;

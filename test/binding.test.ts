@@ -8,7 +8,14 @@ import { resultBytes } from '../lib/plan-result.js';
 import { observation, randomCheckpoint, randomNumbers } from './support/small-planner.js';
 
 const addon = native();
-const kEngine = { threads: 1, isa: 'portable', maxSamples: 4, maxSteps: 4, queueLimit: 8 } as const;
+const kEngine = {
+  device: 'cpu',
+  threads: 1,
+  isa: 'portable',
+  maxSamples: 4,
+  maxSteps: 4,
+  queueLimit: 8,
+} as const;
 
 function failure(call: () => unknown): WamFlowError {
   try {

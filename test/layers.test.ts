@@ -43,7 +43,10 @@ function sourceLists(change: (lists: Record<string, string[]>) => void): Record<
 
 describe('layer order', () => {
   it('holds for every include in native/', () => {
-    expect([...tree.keys()].filter((path) => /^native\/.*\.(cpp|h)$/.test(path))).not.toEqual([]);
+    for (const ending of ['cpp', 'h', 'inl', 'cuh']) {
+      const files = [...tree.keys()].filter((path) => path.endsWith(`.${ending}`));
+      expect(files, ending).not.toEqual([]);
+    }
     expect(nativeViolations(tree)).toEqual([]);
   });
 
@@ -58,7 +61,10 @@ describe('layer order', () => {
 });
 
 describe('the check of native/ finds', () => {
-  const header = { 'native/cpu/x.h': '', 'native/flow/x.h': '', 'native/model/x.h': '' };
+  const header = Object.fromEntries(
+    ['cpu', 'flow', 'model', 'simt', 'cuda', 'bench'].map((folder) => [`native/${folder}/x.h`, '']),
+  );
+  header['native/kernels/x.cuh'] = '';
 
   it.each([
     ['native/core/x.cpp', '#include "flow/x.h"'],
@@ -69,6 +75,20 @@ describe('the check of native/ finds', () => {
     ['native/scene/x.cpp', '#include "flow/x.h"'],
     ['native/model/x.cpp', '#include "cpu/x.h"'],
     ['native/model/x.cpp', '#  include <cpu/x.h>'],
+    ['native/model/x.cpp', '#include "cuda/x.h"'],
+    ['native/cpu/x.cpp', '#include "kernels/x.cuh"'],
+    ['native/simt/x.cpp', '#include "kernels/x.cuh"'],
+    ['native/simt/x.h', '#include "cuda/x.h"'],
+    ['native/kernels/y.cuh', '#include "cuda/x.h"'],
+    ['native/kernels/y.cuh', '#include "cpu/x.h"'],
+    ['native/kernels/y.cuh', '#include "simt/x.h"'],
+    ['native/cuda/x.cpp', '#include "simt/x.h"'],
+    ['native/cuda/x.cpp', '#include "cpu/x.h"'],
+    ['native/cuda/x.cpp', '#include "model/x.h"'],
+    ['native/cuda/x.cpp', '#include "bench/x.h"'],
+    ['native/bench/x.cpp', '#include "model/x.h"'],
+    ['native/binding/x.cpp', '#include "kernels/x.cuh"'],
+    ['native/binding/x.cpp', '#include "simt/x.h"'],
     ['native/model/deep/x.h', '#include "cpu/x.h"'],
     ['native/model/x.cpp', '#include "../cpu/x.h"'],
     ['native/model/x.cpp', '#include "missing/x.h"'],
@@ -84,6 +104,11 @@ describe('the check of native/ finds', () => {
     ['native/model/x.cpp', '#include "flow/x.h"\n#include "core/backend.h"\n#include <vector>'],
     ['native/binding/x.cpp', '#include <napi.h>\n#include "cpu/x.h"\n#include "model/x.h"'],
     ['native/test/x.cpp', '#include "cpu/x.h"\n#include "model/x.h"'],
+    ['native/test/gpu/x.cpp', '#include "cuda/x.h"\n#include "kernels/x.cuh"\n#include "simt/x.h"'],
+    ['native/kernels/y.cuh', '#include "kernels/x.cuh"\n#include "core/philox.h"'],
+    ['native/cuda/x.cpp', '#include "kernels/x.cuh"\n#include "core/backend.h"'],
+    ['native/bench/x.cpp', '#include "cuda/x.h"\n#include "kernels/x.cuh"'],
+    ['native/binding/x.cpp', '#include "cuda/x.h"'],
     ['native/cpu/x.cpp', '// #include "model/x.h" would be wrong here'],
   ])('nothing in %s with %s', (path, text) => {
     expect(complaints(nativeViolations, path, { ...header, [path]: text })).toEqual([]);
@@ -142,6 +167,12 @@ describe('the check of the build lists finds', () => {
   it('a file in a list of the wrong kind, which would give it the wrong compiler flags', () => {
     const path = 'native/model/fast.cpp';
     const lists = sourceLists((l) => l.wam_avx512_sources!.push(path));
+    expect(complaints(sourceListViolations, path, { ...lists, [path]: '' })).toHaveLength(1);
+  });
+
+  it('a test of kernels in the list of other tests, which are built without the harness', () => {
+    const path = 'native/test/gpu/fast_test.cpp';
+    const lists = sourceLists((l) => l.wam_test_sources!.push(path));
     expect(complaints(sourceListViolations, path, { ...lists, [path]: '' })).toHaveLength(1);
   });
 

@@ -113,7 +113,7 @@ describe('deadlines', () => {
 
 describe('a planner', () => {
   test('says what it is', () => {
-    expect(planner).toMatchObject({ device: 'cpu', threads: 1, waypoints: 8, intervalS: 0.5 });
+    expect(planner).toMatchObject({ threads: 1, waypoints: 8, intervalS: 0.5 });
     expect(planner.config.hidden_size).toBe(32);
     expect(planner.memory().weights).toBeGreaterThan(10_000);
     expect(planner.memory().workspace).toBeGreaterThan(10_000);

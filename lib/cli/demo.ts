@@ -94,7 +94,7 @@ async function runDemo(flags: Flags, signal: AbortSignal): Promise<void> {
   }
   progress.clear();
 
-  const about = `${flags.model} model, ${planner.isa}, ${flags.threads} thread${flags.threads > 1 ? 's' : ''}`;
+  const about = `${flags.model} model, ${planner.engine}, ${flags.threads} thread${flags.threads > 1 ? 's' : ''}`;
   const cases = shown.map(({ window, runs, samples }) =>
     caseFromWindow(window, [
       ...runs.map((run, i) => casePlanOf(run, kPlans[i].label)),
@@ -108,6 +108,7 @@ async function runDemo(flags: Flags, signal: AbortSignal): Promise<void> {
   if (flags.json) {
     printJson({
       model: flags.model,
+      device: planner.device,
       isa: planner.isa,
       threads: flags.threads,
       page,

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
+import { chooseDevice } from '../device.js';
 import { WamFlowError } from '../errors.js';
 import { type Checkpoint, loadCheckpoint } from '../model/checkpoint.js';
 import { addonPath, native, packageRoot } from '../native.js';
@@ -53,10 +54,11 @@ export function doctorCommand(): Command {
 }
 
 async function examine(flags: Flags): Promise<Check[]> {
-  const checks = [platformCheck(), deviceCheck()];
+  const checks = [platformCheck()];
   const addon = await attempt('addon', addonCheck);
   checks.push(addon.check);
   if (!addon.value) return checks;
+  checks.push(deviceCheck());
   const model = await attempt('model', () => modelCheck(flags.model));
   checks.push(model.check);
   const example = await attempt('examples', examplesCheck);
@@ -91,12 +93,19 @@ function platformCheck(): Check {
   };
 }
 
+/** What `device: 'auto'` means here, and why. */
 function deviceCheck(): Check {
+  const { cuda } = native().deviceInfo();
+  const device = chooseDevice({}, 'auto').device;
+  const list = cuda.devices.map(
+    ({ name, computeCapability, memoryBytes }) =>
+      `${name} (compute capability ${computeCapability}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB)`,
+  );
   return {
     name: 'device',
-    status: 'note',
-    text: 'cpu; this version has no cuda engine, so a GPU is not used',
-    facts: { cpu: true, cuda: false },
+    status: device === 'cuda' ? 'ok' : 'note',
+    text: list.length > 0 ? `${device}; ${list.join(', ')}` : `${device}; no GPU: ${cuda.reason}`,
+    facts: { auto: device, ...cuda },
   };
 }
 

@@ -23,6 +23,7 @@ import {
   print,
   printJson,
 } from './command.js';
+import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
 import { printClosedLoop } from './evaluate-closed-loop.js';
 import { printHumanReport } from './evaluate-human.js';
 import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
@@ -33,7 +34,7 @@ import { withInterrupt } from './run.js';
 import { writeScorePage } from './score-picture.js';
 import { readData } from './windows.js';
 
-interface EvaluateCommandOptions extends CommonOptions {
+interface EvaluateCommandOptions extends CommonOptions, DeviceFlags {
   data?: string;
   split?: string;
   steps: number[];
@@ -65,7 +66,7 @@ const kPictures = 30;
 
 /** `wam-flow evaluate`: a planner against what recorded drivers did, beside the floors. */
 export function evaluateCommand(): Command {
-  return defineCommand(
+  const command = defineCommand(
     'evaluate',
     'compare plans with what recorded drivers did',
     'wam-flow evaluate --data ../shared/driving-data --split val --steps 1,2,3,5,10',
@@ -123,8 +124,10 @@ export function evaluateCommand(): Command {
       '--html <file>',
       `with --explain-human: a page with pictures of up to ${kPictures} windows`,
     )
-    .option('--baselines', 'the recorded driver and the floors alone; needs no model')
-    .action((options: EvaluateCommandOptions) => withInterrupt((signal) => run(options, signal)));
+    .option('--baselines', 'the recorded driver and the floors alone; needs no model');
+  return addDeviceFlags(command).action((options: EvaluateCommandOptions) =>
+    withInterrupt((signal) => run(options, signal)),
+  );
 }
 
 async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promise<void> {
@@ -206,6 +209,7 @@ function drive(
 
 async function loadPlanner(options: EvaluateCommandOptions): Promise<Planner> {
   const planner = await Planner.load(options.model, {
+    ...deviceOf(options),
     threads: options.threads,
     maxSamples: Math.max(options.samples, kLeastSamples),
     maxSteps: Math.max(...options.steps),

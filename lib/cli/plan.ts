@@ -12,6 +12,7 @@ import {
   print,
   printJson,
 } from './command.js';
+import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
 import { addPlanFlags, describeOptions, type PlanFlags, planOptionsOf } from './plan-flags.js';
 import {
   casePlanOf,
@@ -27,7 +28,7 @@ import { withInterrupt } from './run.js';
 import { renderTable } from './table.js';
 import { readData, selectWindows } from './windows.js';
 
-interface Flags extends CommonOptions, PlanFlags {
+interface Flags extends CommonOptions, PlanFlags, DeviceFlags {
   data?: string;
   window?: string;
   model: string;
@@ -51,6 +52,7 @@ export function planCommand(): Command {
     .option('--model <name>', 'mini, or a checkpoint directory', 'mini')
     .option('--threads <n>', 'threads that work on one plan', integerOption(1, 1024), 1)
     .option('--html <file>', 'also write a page that shows the plans on their maps');
+  addDeviceFlags(command);
   addPlanFlags(command);
   return command.action((flags: Flags) => withInterrupt((signal) => runPlan(flags, signal)));
 }
@@ -59,6 +61,7 @@ async function runPlan(flags: Flags, signal: AbortSignal): Promise<void> {
   const data = await readData(flags.data);
   const windows = selectWindows(data, flags.window, kDefaultWindows);
   const planner = await Planner.load(flags.model, {
+    ...deviceOf(flags),
     threads: flags.threads,
     maxSteps: Math.max(...flags.steps),
     maxSamples: flags.samples ?? 1,
@@ -102,7 +105,7 @@ async function planAll(
         runs.map((run, i) => casePlanOf(run, stepsLabel(flags.steps[i]))),
       ),
     );
-    const subtitle = `${flags.model}, ${planner.isa}, ${planner.threads} thread(s)`;
+    const subtitle = `${flags.model}, ${planner.engine}, ${planner.threads} thread(s)`;
     await writePage(flags.html, cases, { title: 'wam-flow plans', subtitle });
     note(`Wrote ${flags.html}`);
   }
@@ -189,6 +192,7 @@ function toJson(
   return {
     model: flags.model,
     data: flags.data ?? 'examples',
+    device: planner.device,
     isa: planner.isa,
     threads: planner.threads,
     intervalS: planner.intervalS,

@@ -14,10 +14,11 @@ import {
   numberOption,
   print,
 } from './command.js';
+import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
 import { duration, integer, Progress } from './progress.js';
 import { withInterrupt } from './run.js';
 
-interface TrainCommandOptions extends CommonOptions {
+interface TrainCommandOptions extends CommonOptions, DeviceFlags {
   stage: TrainStage;
   data?: string[];
   listed?: string[];
@@ -48,7 +49,7 @@ const kMaxSteps = 1e9;
 
 /** `wam-flow train`: makes a model from recorded traffic, or the table of a numeric tokenizer. */
 export function trainCommand(): Command {
-  return defineCommand(
+  const command = defineCommand(
     'train',
     'train a model; Ctrl-C writes a checkpoint and stops, --resume goes on to the same bits',
     'wam-flow train --data ../shared/driving-data --output runs/mini --steps 4000',
@@ -80,7 +81,8 @@ export function trainCommand(): Command {
     .option('--log-every <N>', 'updates (default: 10)', integerOption(1, 1e6))
     .option('--eval-every <N>', 'updates between trials on split val', integerOption(1, kMaxSteps))
     .option('--resume', 'go on with the run in --output')
-    .option('--overwrite', 'replace a model in --output')
+    .option('--overwrite', 'replace a model in --output');
+  return addDeviceFlags(command)
     .addHelpText(
       'after',
       '\n--json prints the events of train_log.jsonl, one a line.\n' +
@@ -116,6 +118,8 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     ...recipe.train,
     ...given,
     ...(recipe.model ? { model: recipe.model } : pick(options, ['model'])),
+    ...deviceOf(options),
+    ...deviceOf(options),
     ...pick(options, ['threads', 'checkpointEvery', 'logEvery', 'resume', 'overwrite']),
     output,
     signal,

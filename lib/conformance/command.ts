@@ -14,7 +14,9 @@ Runs every golden case found in the directories (default ../shared/flow-golden a
 ../shared/pdms-golden) through the engine's operations.
 
   --group NAME     only this group; may be repeated
-  --backend NAME   cpu (the only one so far)
+  --backend NAME   cpu; cuda; or simt: the CUDA kernels on the CPU, in test builds
+  --precision NAME fp32, bf16 or f16 on cuda and simt; limits of attention and linear maps are
+                   wider for the 16-bit ones
   --isa NAME       portable, avx2 or avx512; default the best here
   --threads N      threads for one operation; default all (of scorers: 1)
   --json           one JSON object on stdout
@@ -24,18 +26,34 @@ example: npm run conformance -- ../shared/flow-golden --group attention --isa av
 `;
 
 const kIsas: readonly Isa[] = ['portable', 'avx2', 'avx512'];
+const kBackends = ['cpu', 'cuda', 'simt'] as const;
+const kPrecisions = ['fp32', 'bf16', 'f16'] as const;
+
+function isBackend(name: string): name is (typeof kBackends)[number] {
+  return kBackends.some((known) => known === name);
+}
+
+function isPrecision(name: string): name is (typeof kPrecisions)[number] {
+  return kPrecisions.some((known) => known === name);
+}
 
 function engineOptions(values: {
   backend?: string;
+  precision?: string;
   isa?: string;
   threads?: string;
 }): KernelOptions {
-  const { backend = 'cpu', isa } = values;
-  if (backend !== 'cpu') throw argumentError('--backend', 'cpu', backend, 'ERR_USAGE');
+  const { backend = 'cpu', precision = 'fp32', isa } = values;
+  if (!isBackend(backend)) {
+    throw argumentError('--backend', kBackends.join(', '), backend, 'ERR_USAGE');
+  }
+  if (!isPrecision(precision)) {
+    throw argumentError('--precision', kPrecisions.join(', '), precision, 'ERR_USAGE');
+  }
   if (isa !== undefined && !kIsas.includes(isa as Isa)) {
     throw argumentError('--isa', kIsas.join(', '), isa, 'ERR_USAGE');
   }
-  const options: KernelOptions = {};
+  const options: KernelOptions = { device: backend, precision };
   if (isa !== undefined) options.isa = isa as Isa;
   if (values.threads !== undefined) options.threads = Number(values.threads);
   return options;
@@ -78,6 +96,7 @@ export function conformance(argv: readonly string[]): number {
     options: {
       group: { type: 'string', multiple: true },
       backend: { type: 'string' },
+      precision: { type: 'string' },
       isa: { type: 'string' },
       threads: { type: 'string' },
       json: { type: 'boolean', default: false },

@@ -38,8 +38,8 @@ const kPublishedPi = 3.14159;
  * layer norm and exact GELU, then pi tanh. Dropout is inactive. Returns radians, [rows, waypoints].
  */
 export function headingMlp(input: HeadingMlpInput): Float32Array {
-  const { hidden, waypoints, eps = 1e-5, isa, threads } = input;
-  const engine: KernelOptions = { isa, threads };
+  const { hidden, waypoints, eps = 1e-5, device, isa, gpu, precision, threads } = input;
+  const engine: KernelOptions = { device, isa, gpu, precision, threads };
   let inputs = 2 * waypoints;
   let x = input.xy;
   for (const { weight, bias, normWeight, normBias } of hidden) {

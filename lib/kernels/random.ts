@@ -1,5 +1,5 @@
 import { argumentError } from '../errors.js';
-import { kernelAddon, rowsOf } from '../kernel-addon.js';
+import { type KernelOptions, kernelAddon, kernelEngine, rowsOf } from '../kernel-addon.js';
 
 /**
  * Philox4x32-10, the counter-based generator behind every random number of the engine.
@@ -11,13 +11,15 @@ import { kernelAddon, rowsOf } from '../kernel-addon.js';
 export function philox(
   counters: ArrayLike<number>,
   key: readonly [number, number],
+  options: KernelOptions = {},
 ): { words: Uint32Array; unit: Float32Array } {
   const count = rowsOf('counters', counters, 4);
   const counter = signedWords('counters', counters);
   const result = new Uint32Array(4 * count);
   const unit = new Float32Array(4 * count);
   const out = new Int32Array(result.buffer);
-  kernelAddon().philox({ count, counter, key: signedWords('key', key), out, unit });
+  const args = { count, counter, key: signedWords('key', key), out, unit };
+  kernelAddon().philox(kernelEngine(options), args);
   return { words: result, unit };
 }
 

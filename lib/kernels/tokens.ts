@@ -39,7 +39,7 @@ export function decodePosterior(input: DecodePosteriorInput): {
 }
 
 /** Arguments of {@link topkPosterior}. */
-export interface TopkPosteriorInput {
+export interface TopkPosteriorInput extends KernelOptions {
   /** [rows, vocab] */
   logits: Float32Array;
   vocab: number;
@@ -63,7 +63,8 @@ export function topkPosterior(input: TopkPosteriorInput): Float32Array {
   const k = dimension('k', input.k);
   const rows = rowsOf('logits', logits, vocab);
   const out = input.out ?? new Float32Array(logits.length);
-  kernelAddon().topkPosterior({ rows, vocab, k, logits, uniform, temperature, out });
+  const args = { rows, vocab, k, logits, uniform, temperature, out };
+  kernelAddon().topkPosterior(kernelEngine(input), args);
   return out;
 }
 

@@ -1,5 +1,6 @@
+import { chooseDevice, type DeviceOptions, kDeviceKeys } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
-import type { CutOptions } from '../native-types.js';
+import type { CutOptions, NativeDevice } from '../native-types.js';
 import type { TrainData } from './data.js';
 import {
   checkSftParameters,
@@ -10,8 +11,8 @@ import {
   type TokenizerParameters,
 } from './recipe.js';
 
-/** Options of both stages. */
-export interface CommonTrainOptions {
+/** Options of both stages. The device is the CPU unless another one is named. */
+export interface CommonTrainOptions extends DeviceOptions {
   /**
    * What is trained. `mini` (the default): the architecture of the bundled model, from random weights. An object: the
    * same with these fields of config.json replaced. A path: the model in that folder, its weights as a start.
@@ -19,7 +20,7 @@ export interface CommonTrainOptions {
   model?: 'mini' | (string & {}) | ModelOverrides;
   /** Folder for config.json, model.safetensors, optimizer.safetensors, trainer_state.json and train_log.jsonl. */
   output: string;
-  /** Threads of the engine; their number does not change the result. Default: those of the machine, as far as useful. */
+  /** Threads of the CPU; their number does not change the result. Default: those of the machine, as far as useful. */
   threads?: number;
   /** Updates between checkpoints. Default 500. The first (before any update) and the last are always written. */
   checkpointEvery?: number;
@@ -75,6 +76,7 @@ const kCommonKeys = [
   'resume',
   'overwrite',
   'signal',
+  ...kDeviceKeys,
 ] as const satisfies readonly (keyof CommonTrainOptions | 'stage')[];
 
 const kSftKeys = [
@@ -87,8 +89,9 @@ const kSftKeys = [
   'evalSplit',
 ] as const satisfies readonly (keyof SftOptions)[];
 
-/** How a run proceeds; nothing here changes its result. */
+/** How a run proceeds; nothing here changes its result (another device its last bits). */
 export interface RunSettings {
+  device: NativeDevice;
   threads: number | undefined;
   checkpointEvery: number;
   logEvery: number;
@@ -129,6 +132,7 @@ export function checkRunOptions(options: TrainOptions): RunSettings {
   }
   const evalEvery = stage === 'sft' ? options.evalEvery : undefined;
   return {
+    device: chooseDevice(options, 'cpu'),
     threads: options.threads === undefined ? undefined : count('threads', options.threads, 1, 1024),
     checkpointEvery: count('checkpointEvery', options.checkpointEvery ?? 500, 1, 1e9),
     logEvery: count('logEvery', options.logEvery ?? 10, 1, 1e6),

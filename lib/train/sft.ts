@@ -41,11 +41,18 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
   settings.signal?.throwIfAborted();
 
   const form = toNativeConfig(config);
-  const threads =
-    settings.threads ?? Math.min(native().cpuInfo().hardwareThreads, train.microBatches);
+  const useful = settings.device.device === 'cpu' ? train.microBatches : 1;
+  const threads = settings.threads ?? Math.min(native().cpuInfo().hardwareThreads, useful);
   const table = saved ? weightsOf(saved.tensors) : tensors;
   const rows = await tableRows(config, options.tokenizer, table);
-  const trainer = await native().createTrainer(form, train, data.dataset, threads, rows);
+  const trainer = await native().createTrainer(
+    form,
+    train,
+    data.dataset,
+    threads,
+    rows,
+    settings.device,
+  );
   if (saved) await restoreTrainer(trainer, saved.tensors, saved.state.step);
   else if (tensors) await restoreTrainer(trainer, freshState(tensors), 0);
 

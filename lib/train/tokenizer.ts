@@ -36,7 +36,12 @@ export async function prepareTokenizer(
     (_, i) => -1 + (2 * i) / (vocab_size - 1),
   );
   // One thread does all the work of an update, which takes about a millisecond.
-  const trainer = await native().createTokenizerTrainer(coordinate, table_size, train);
+  const trainer = await native().createTokenizerTrainer(
+    coordinate,
+    table_size,
+    train,
+    settings.device,
+  );
   if (saved) await restoreTrainer(trainer, saved.tensors, saved.state.step);
   return {
     start: {

@@ -91,8 +91,10 @@ Engine::Engine(std::shared_ptr<Environment> environment, std::shared_ptr<const m
       thread_(std::move(environment), options.queue_limit) {}
 
 void Engine::build() {
-  if (options_.threads > 1) pool_ = std::make_unique<ThreadPool>(options_.threads);
-  backend_ = cpu::make_cpu_backend(pool_.get(), options_.isa);
+  if (options_.threads > 1 && options_.device.device == Device::cpu) {
+    pool_ = std::make_unique<ThreadPool>(options_.threads);
+  }
+  backend_ = make_backend(options_.device, pool_.get());
   planner_ = std::make_unique<model::PlanEngine>(model_, *backend_, options_.limits);
   workspace_bytes_ = planner_->workspace_bytes();
 }

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "binding/counters.h"
+#include "binding/devices.h"
 #include "binding/job_thread.h"
 #include "binding/plan_packing.h"
 #include "core/backend.h"
 #include "core/thread_pool.h"
-#include "cpu/cpu_backend.h"
 #include "model/model.h"
 #include "model/planner.h"
 
@@ -17,7 +17,7 @@ namespace wam::binding {
 
 struct EngineOptions {
   int threads = 1;
-  cpu::Isa isa = cpu::Isa::portable;
+  DeviceChoice device;
   model::PlanLimits limits;
   std::size_t queue_limit = 0;
 };

@@ -32,12 +32,7 @@ EngineOptions read_engine_options(Napi::Value value) {
   const Fields fields(value, "options");
   EngineOptions options;
   options.threads = fields.integer("threads", 1, kMaxThreads);
-  options.isa = fields.choice<cpu::Isa>(
-      "isa", {{"portable", cpu::Isa::portable}, {"avx2", cpu::Isa::avx2}, {"avx512", cpu::Isa::avx512}});
-  if (!cpu::isa_supported(options.isa)) {
-    throw Error("ERR_DEVICE_UNAVAILABLE",
-                std::string("isa: this processor or build has no ") + cpu::isa_name(options.isa));
-  }
+  options.device = read_device(fields);
   options.limits.max_samples = fields.integer("maxSamples", 1, kMaxSamples);
   options.limits.max_steps = fields.integer("maxSteps", 1, kMaxSteps);
   options.queue_limit = static_cast<std::size_t>(fields.integer("queueLimit", 1, kMaxQueue));
@@ -147,6 +142,7 @@ Napi::Value close_engine(const Napi::CallbackInfo& info) {
 
 void register_engine(Napi::Object exports) {
   define<&cpu_info>(exports, "cpuInfo");
+  define<&device_info>(exports, "deviceInfo");
   define<&create_engine>(exports, "createEngine");
   define_raw<&plan>(exports, "plan");
   define_raw<&plan_sync>(exports, "planSync");

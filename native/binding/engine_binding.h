@@ -3,7 +3,7 @@
 
 namespace wam::binding {
 
-/// cpuInfo, createEngine, plan, planSync, abortPlan, engineMemory, closeEngine.
+/// cpuInfo, deviceInfo, createEngine, plan, planSync, abortPlan, engineMemory, closeEngine.
 void register_engine(Napi::Object exports);
 
 }  // namespace wam::binding

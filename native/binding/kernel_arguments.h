@@ -7,16 +7,18 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "binding/fields.h"
 #include "binding/handle.h"
 #include "core/backend.h"
+#include "core/call_staging.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
 
 namespace wam::binding {
 
-/// A backend with threads of its own, for one (instruction set, threads) pair.
+/// A backend with threads of its own, for one choice of device.
 struct KernelEngine {
   static constexpr const char* kHandleName = "kernel engine";
   static constexpr napi_type_tag kHandleTag{0x77616d2d666c6f77, 32};
@@ -77,12 +79,21 @@ std::int64_t elements(Dims... dims) {
   return (std::int64_t{1} * ... * static_cast<std::int64_t>(dims));
 }
 
-/// Calls f(backend) of the engine handle with denormals flushed, as the engine's own threads do.
+/// Calls f(backend, staging) of the engine handle with denormals flushed, as the engine's own threads do. `f` passes
+/// every array through the staging; results are where the caller brought room for them when this returns.
 template <class F>
 auto with_backend(const Napi::CallbackInfo& info, F&& f) {
   const std::shared_ptr<KernelEngine>& engine = from_handle<KernelEngine>(info.Env(), info[0]);
   const FlushDenormals flush;
-  return f(*engine->backend);
+  CallStaging staging(*engine->backend);
+  if constexpr (std::is_void_v<decltype(f(*engine->backend, staging))>) {
+    f(*engine->backend, staging);
+    staging.finish();
+  } else {
+    const auto result = f(*engine->backend, staging);
+    staging.finish();
+    return result;
+  }
 }
 
 }  // namespace wam::binding

@@ -1,29 +1,23 @@
 #include "binding/kernels_binding.h"
 
-#include <string>
 #include <utility>
 
+#include "binding/devices.h"
 #include "binding/function.h"
 #include "binding/kernel_arguments.h"
-#include "cpu/cpu_backend.h"
 
 namespace wam::binding {
 namespace {
 
-/// createEngine({ isa, threads }): a handle that lives as long as JavaScript keeps it.
+/// createEngine({ device, threads, ... }), see devices.h: a handle that lives as long as JavaScript keeps it.
 Napi::Value create_engine(const Napi::CallbackInfo& info) {
   constexpr int kMaxThreads = 256;
   const Fields fields(info[0], "engine");
-  const auto isa = fields.choice<cpu::Isa>(
-      "isa", {{"portable", cpu::Isa::portable}, {"avx2", cpu::Isa::avx2}, {"avx512", cpu::Isa::avx512}});
+  const DeviceChoice choice = read_device(fields);
   const int threads = fields.integer("threads", 1, kMaxThreads);
-  if (!cpu::isa_supported(isa)) {
-    throw Error("ERR_DEVICE_UNAVAILABLE", std::string("isa: this machine or build cannot run ") + cpu::isa_name(isa) +
-                                              "; the best one here is " + cpu::isa_name(cpu::best_isa()));
-  }
   auto engine = std::make_shared<KernelEngine>();
-  if (threads > 1) engine->pool = std::make_unique<ThreadPool>(threads);
-  engine->backend = cpu::make_cpu_backend(engine->pool.get(), isa);
+  if (threads > 1 && choice.device == Device::cpu) engine->pool = std::make_unique<ThreadPool>(threads);
+  engine->backend = make_backend(choice, engine->pool.get());
   return Napi::Value(info.Env(), make_handle(info.Env(), std::move(engine)));
 }
 

@@ -101,6 +101,14 @@ TokenMetric token_metric(const KernelArguments& a) {
   return metric;
 }
 
+/// The metric with its tables in the backend's memory.
+TokenMetric staged(TokenMetric metric, CallStaging& s) {
+  const auto vocab = static_cast<std::size_t>(metric.vocab);
+  metric.coordinate = s.in(metric.coordinate, vocab);
+  metric.table = s.in(metric.table, vocab * static_cast<std::size_t>(metric.dim));
+  return metric;
+}
+
 /// Numbers of [0, infinity]; NaN and negative ones are refused.
 const real* rates_of(const KernelArguments& a, const char* name, std::int64_t count) {
   const real* values = a.reals(name, count);
@@ -117,7 +125,10 @@ Napi::Value path_probability(const Napi::CallbackInfo& info) {
   const real* beta = rates_of(a, "beta", rows);
   const std::int32_t* x_1 = a.tokens("x1", rows, metric.vocab);
   real* out = a.reals("out", elements(rows, metric.vocab));
-  with_backend(info, [&](Backend& b) { b.path_probability(rows, metric, beta, x_1, out); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(rows);
+    b.path_probability(rows, staged(metric, s), s.in(beta, n), s.in(x_1, n), s.out(out, n * metric.vocab));
+  });
   return info.Env().Undefined();
 }
 
@@ -127,7 +138,10 @@ Napi::Value metric_distance(const Napi::CallbackInfo& info) {
   const int rows = a.dim("rows");
   const std::int32_t* x_1 = a.tokens("x1", rows, metric.vocab);
   real* out = a.reals("out", elements(rows, metric.vocab));
-  with_backend(info, [&](Backend& b) { b.metric_distance(rows, metric, x_1, out); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(rows);
+    b.metric_distance(rows, staged(metric, s), s.in(x_1, n), s.out(out, n * metric.vocab));
+  });
   return info.Env().Undefined();
 }
 
@@ -139,7 +153,11 @@ Napi::Value path_rates(const Napi::CallbackInfo& info) {
   const std::int32_t* x_t = a.tokens("xt", rows, metric.vocab);
   const std::int32_t* x_1 = a.tokens("x1", rows, metric.vocab);
   real *rate = a.reals("rate", elements(rows, metric.vocab)), *total = a.reals("total", rows);
-  with_backend(info, [&](Backend& b) { b.path_rates(rows, metric, beta, beta_dot, x_t, x_1, rate, total); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(rows);
+    b.path_rates(rows, staged(metric, s), s.in(beta, n), s.in(beta_dot, n), s.in(x_t, n), s.in(x_1, n),
+                 s.out(rate, n * metric.vocab), s.out(total, n));
+  });
   return info.Env().Undefined();
 }
 
@@ -152,7 +170,13 @@ Napi::Value path_noise(const Napi::CallbackInfo& info) {
   s.x_1 = a.tokens("x1", s.rows, s.metric.vocab);
   s.draw = a.array<float>("draw", s.rows);
   s.x_t = a.array<std::int32_t>("xt", s.rows);
-  with_backend(info, [&](Backend& b) { b.path_noise(s); });
+  with_backend(info, [&](Backend& b, CallStaging& stage) {
+    const auto n = static_cast<std::size_t>(s.rows);
+    s.metric = staged(s.metric, stage);
+    s.beta = stage.in(s.beta, n), s.x_1 = stage.in(s.x_1, n), s.draw = stage.in(s.draw, n);
+    s.x_t = stage.out(s.x_t, n);
+    b.path_noise(s);
+  });
   return info.Env().Undefined();
 }
 
@@ -169,7 +193,14 @@ Napi::Value path_step(const Napi::CallbackInfo& info) {
   s.draw = a.array<float>("draw", s.rows);
   s.jump = s.rule == StepRule::renoise ? s.draw : a.array<float>("jump", s.rows);
   s.x_next = a.array<std::int32_t>("next", s.rows);
-  with_backend(info, [&](Backend& b) { b.path_step(s); });
+  with_backend(info, [&](Backend& b, CallStaging& stage) {
+    const auto n = static_cast<std::size_t>(s.rows);
+    s.metric = staged(s.metric, stage);
+    s.x_t = stage.in(s.x_t, n), s.x_1 = stage.in(s.x_1, n);
+    s.draw = stage.in(s.draw, n), s.jump = stage.in(s.jump, n);
+    s.x_next = stage.out(s.x_next, n);
+    b.path_step(s);
+  });
   return info.Env().Undefined();
 }
 

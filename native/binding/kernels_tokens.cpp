@@ -1,14 +1,10 @@
 // Single operations on tokens: posteriors, decoding, lookup, value grids, random numbers.
 
-#include <cmath>
-
 #include "binding/function.h"
 #include "binding/kernel_arguments.h"
 #include "binding/kernels_binding.h"
-#include "core/philox.h"
 #include "flow/grid.h"
 #include "flow/order.h"
-#include "flow/posterior.h"
 
 namespace wam::binding {
 namespace {
@@ -25,23 +21,29 @@ Napi::Value decode_posterior(const Napi::CallbackInfo& info) {
   if (d.rule == DecodeRule::sample) d.uniform = a.array<float>("uniform", d.rows);
   d.token = a.array<std::int32_t>("token", d.rows);
   d.log_probability = a.reals("logProbability", d.rows);
-  with_backend(info, [&](Backend& b) { b.decode_posterior(d); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto rows = static_cast<std::size_t>(d.rows);
+    d.logits = s.in(d.logits, rows * static_cast<std::size_t>(d.vocab));
+    d.uniform = s.in(d.uniform, rows);
+    d.token = s.out(d.token, rows), d.log_probability = s.out(d.log_probability, rows);
+    b.decode_posterior(d);
+  });
   return info.Env().Undefined();
 }
 
 /// With `uniform` [rows, vocab] the gumbel rule at `temperature`, else plain top-k.
 Napi::Value topk_posterior(const Napi::CallbackInfo& info) {
-  const KernelArguments a(info[0], "topkPosterior");
+  const KernelArguments a(info[1], "topkPosterior");
   const int rows = a.dim("rows"), vocab = a.dim("vocab"), k = a.dim("k");
   const std::int64_t size = elements(rows, vocab);
   const real* logits = a.reals("logits", size);
   const float* uniform = a.optional<float>("uniform", size);
+  const double temperature = a.number("temperature");
   real* out = a.reals("out", size);
-  if (uniform != nullptr) {
-    flow::gumbel_topk_posterior(rows, vocab, logits, uniform, a.number("temperature"), k, out);
-  } else {
-    flow::topk_posterior(rows, vocab, logits, k, out);
-  }
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(size);
+    b.topk_posterior(rows, vocab, s.in(logits, n), s.in(uniform, n), temperature, k, s.out(out, n));
+  });
   return info.Env().Undefined();
 }
 
@@ -52,7 +54,11 @@ Napi::Value nearest_token(const Napi::CallbackInfo& info) {
   const bool normalise = a.flag("normalise");
   std::int32_t* token = a.array<std::int32_t>("token", rows);
   real* distance2 = a.reals("distance2", rows);
-  with_backend(info, [&](Backend& b) { b.nearest_token(rows, vocab, dim, query, table, normalise, token, distance2); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(rows), d = static_cast<std::size_t>(dim);
+    b.nearest_token(rows, vocab, dim, s.in(query, n * d), s.in(table, static_cast<std::size_t>(vocab) * d), normalise,
+                    s.out(token, n), s.out(distance2, n));
+  });
   return info.Env().Undefined();
 }
 
@@ -101,19 +107,16 @@ Napi::Value decode_companded(const Napi::CallbackInfo& info) {
 
 /// Counters [count, 4] and results [count, 4] as the bits of unsigned words; key [2].
 Napi::Value philox(const Napi::CallbackInfo& info) {
-  const KernelArguments a(info[0], "philox");
+  const KernelArguments a(info[1], "philox");
   const std::int64_t count = a.dim("count", 0);
   const auto* counter = reinterpret_cast<const std::uint32_t*>(a.array<std::int32_t>("counter", 4 * count));
   const auto* key = reinterpret_cast<const std::uint32_t*>(a.array<std::int32_t>("key", 2));
   auto* out = reinterpret_cast<std::uint32_t*>(a.array<std::int32_t>("out", 4 * count));
   float* unit = a.optional<float>("unit", 4 * count);
-  for (std::int64_t i = 0; i < count; ++i, counter += 4, out += 4) {
-    const Philox4 words = philox4x32({{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
-    for (int w = 0; w < 4; ++w) {
-      out[w] = words.word[w];
-      if (unit != nullptr) unit[4 * i + w] = unit_uniform(words.word[w]);
-    }
-  }
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(4 * count);
+    b.philox(count, s.in(counter, n), key[0], key[1], s.out(out, n), s.out(unit, n));
+  });
   return info.Env().Undefined();
 }
 

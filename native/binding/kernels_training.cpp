@@ -17,8 +17,10 @@ Napi::Value cross_entropy(const Napi::CallbackInfo& info) {
   const std::int32_t* target = a.tokens("target", rows, vocab, kIgnored);
   real *loss = a.reals("loss", rows), *dlogits = a.reals("dlogits", size);
   const real smear = a.scalar("smear");
-  with_backend(info, [&](Backend& b) {
-    b.cross_entropy(rows, vocab, logits, vocab, target, smear, weight, loss, dlogits, vocab);
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(rows), all = static_cast<std::size_t>(size);
+    b.cross_entropy(rows, vocab, s.in(logits, all), vocab, s.in(target, n), smear, s.in(weight, n), s.out(loss, n),
+                    s.out(dlogits, all), vocab);
   });
   return info.Env().Undefined();
 }
@@ -31,7 +33,11 @@ Napi::Value generalized_kl(const Napi::CallbackInfo& info) {
   const double* rate = a.array<double>("rate", rows);
   const std::int32_t *x_1 = a.tokens("x1", rows, vocab), *x_t = a.tokens("xt", rows, vocab);
   real *loss = a.reals("loss", rows), *dlogits = a.optional<real>("dlogits", size);
-  with_backend(info, [&](Backend& b) { b.generalized_kl(rows, vocab, logits, x_1, x_t, rate, loss, dlogits); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(rows), all = static_cast<std::size_t>(size);
+    b.generalized_kl(rows, vocab, s.in(logits, all), s.in(x_1, n), s.in(x_t, n), s.in(rate, n), s.out(loss, n),
+                     s.out(dlogits, all));
+  });
   return info.Env().Undefined();
 }
 
@@ -46,8 +52,10 @@ Napi::Value triplet_margin(const Napi::CallbackInfo& info) {
   const bool normalise = a.flag("normalise");
   const double scale = a.number("scale");
   real* dtable = a.optional<real>("dtable", elements(vocab, dim));
-  const double loss = with_backend(info, [&](Backend& b) {
-    return b.triplet_margin(count, vocab, dim, table, anchor, positive, negative, margin, normalise, dtable, scale);
+  const double loss = with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(count), all = static_cast<std::size_t>(elements(vocab, dim));
+    return b.triplet_margin(count, vocab, dim, s.in(table, all), s.in(anchor, n), s.in(positive, n), s.in(negative, n),
+                            s.in(margin, n), normalise, s.inout(dtable, all), scale);
   });
   return Napi::Number::New(info.Env(), loss);
 }
@@ -57,7 +65,10 @@ Napi::Value sum_squares(const Napi::CallbackInfo& info) {
   const KernelArguments a(info[1], "sumSquares");
   const std::int64_t count = a.dim("count");
   const real* x = a.reals("x", count);
-  return Napi::Number::New(info.Env(), with_backend(info, [&](Backend& b) { return b.sum_squares(count, x); }));
+  const double sum = with_backend(info, [&](Backend& b, CallStaging& s) {
+    return b.sum_squares(count, s.in(x, static_cast<std::size_t>(count)));
+  });
+  return Napi::Number::New(info.Env(), sum);
 }
 
 /// In place on w, m and v.
@@ -69,7 +80,11 @@ Napi::Value adamw(const Napi::CallbackInfo& info) {
   const real lr = a.scalar("lr"), beta1 = a.scalar("beta1"), beta2 = a.scalar("beta2"), eps = a.scalar("eps");
   const real decay = a.scalar("weightDecay"), scale = a.scalar("gradScale");
   const std::int64_t step = a.fields().integer64("step", 1, std::int64_t{1} << 52);
-  with_backend(info, [&](Backend& b) { b.adamw(count, w, grad, m, v, lr, beta1, beta2, eps, decay, step, scale); });
+  with_backend(info, [&](Backend& b, CallStaging& s) {
+    const auto n = static_cast<std::size_t>(count);
+    b.adamw(count, s.inout(w, n), s.in(grad, n), s.inout(m, n), s.inout(v, n), lr, beta1, beta2, eps, decay, step,
+            scale);
+  });
   return info.Env().Undefined();
 }
 

@@ -1,13 +1,11 @@
 #include "binding/training_binding.h"
 
-#include <algorithm>
-
 #include "binding/config_reader.h"
+#include "binding/devices.h"
 #include "binding/fields.h"
 #include "binding/function.h"
 #include "binding/tensors.h"
 #include "binding/training.h"
-#include "cpu/cpu_backend.h"
 #include "model/trainer.h"
 
 namespace wam::binding {
@@ -65,21 +63,15 @@ class TokenizerUpdates : public Updates {
   std::unique_ptr<model::TokenizerTrainer> trainer_;
 };
 
-/// Backends of one thread each, on the instruction set that `value` names; undefined: the best one.
+/// Backends of one thread each on the device that `value` describes (devices.h); undefined: the best CPU one.
 model::BackendFactory backend_factory(Napi::Value value) {
-  cpu::Isa isa = cpu::best_isa();
-  if (!value.IsUndefined()) {
-    const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
-    const cpu::Isa all[] = {cpu::Isa::portable, cpu::Isa::avx2, cpu::Isa::avx512};
-    const auto found = std::find_if(std::begin(all), std::end(all), [&](cpu::Isa i) { return name == isa_name(i); });
-    if (found == std::end(all)) throw Error("ERR_ARGUMENT", "isa: expected portable, avx2 or avx512");
-    isa = *found;
-    if (!cpu::isa_supported(isa)) throw Error("ERR_DEVICE_UNAVAILABLE", "isa: this processor has no " + name);
-  }
-  return [isa] { return cpu::make_cpu_backend(nullptr, isa); };
+  DeviceChoice choice;
+  choice.isa = cpu::best_isa();
+  if (!value.IsUndefined()) choice = read_device(Fields(value, "device"));
+  return [choice] { return make_backend(choice, nullptr); };
 }
 
-/// createTrainer(model, train, dataset, threads, table, isa?)
+/// createTrainer(model, train, dataset, threads, table, device?)
 Napi::Value create_trainer(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
   const model::ModelConfig config = read_model_config(info[0]);
@@ -96,7 +88,7 @@ Napi::Value create_trainer(const Napi::CallbackInfo& info) {
           })};
 }
 
-/// createTokenizerTrainer(coordinate, dim, config, isa?)
+/// createTokenizerTrainer(coordinate, dim, config, device?)
 Napi::Value create_tokenizer_trainer(const Napi::CallbackInfo& info) {
   const napi_env env = info.Env();
   const auto values = typed_array<double>(env, info[0], "coordinate");

@@ -141,12 +141,12 @@ struct PathStep {
 /// not negative takes that token instead.
 struct PathNoise {
   int rows = 0;
-  const std::int32_t* fixed = nullptr;  // [rows] or null
   TokenMetric metric;
   const real* beta = nullptr;
   const std::int32_t* x_1 = nullptr;
   const float* draw = nullptr;
   std::int32_t* x_t = nullptr;
+  const std::int32_t* fixed = nullptr;  // [rows] or null
 };
 
 /// One refinement step of a plan in one pass over the logits: x_1 by `decode` (DecodePosterior), then x_t moved by `rule`
@@ -254,6 +254,14 @@ class Backend {
   /// x_0 [rows] uniform over the vocabulary: (word 0 of (0, row % slots, row / slots, initial_token)) * vocab >> 32.
   virtual void initial_tokens(int rows, int slots, int vocab, const std::uint64_t* seed, std::int32_t* x_0) = 0;
   virtual void decode_posterior(const DecodePosterior& d) = 0;
+  /// The posterior as the released sampler forms it before it draws x_1 (wamflow-spec section 4), for parity with foreign
+  /// weights: prob [rows, vocab] = softmax, in double, of the values that reach the k-th largest; ties with it stay. The
+  /// value is the logit, or with `uniform` [rows, vocab] the rule "train-top": exp(logit) / (-log uniform)^temperature.
+  virtual void topk_posterior(int rows, int vocab, const real* logits, const float* uniform, double temperature, int k,
+                              real* prob) = 0;
+  /// word [count, 4] = philox4x32(counter [count, 4], key), and their unit_uniform when `unit` is not null.
+  virtual void philox(std::int64_t count, const std::uint32_t* counter, std::uint32_t key0, std::uint32_t key1,
+                      std::uint32_t* word, float* unit) = 0;
   virtual void path_step(const PathStep& s) = 0;
   virtual void path_noise(const PathNoise& s) = 0;
   /// prob [rows, vocab] = p(.|x1) at beta[row].

@@ -5,13 +5,15 @@
 
 #include <cstdint>
 
+#include "core/host_device.h"
+
 namespace wam {
 
 struct Philox4 {
   std::uint32_t word[4];
 };
 
-inline Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::uint32_t key1) {
+WAM_HOST_DEVICE inline Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = 0xD2511F53ull * counter.word[0];
     const std::uint64_t p1 = 0xCD9E8D57ull * counter.word[2];
@@ -25,7 +27,7 @@ inline Philox4 philox4x32(Philox4 counter, std::uint32_t key0, std::uint32_t key
 }
 
 /// [0, 1) with 24 bits, exact in float32; the same map on every backend.
-inline float unit_uniform(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+WAM_HOST_DEVICE inline float unit_uniform(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
 /// What a random number is for: the fourth counter word, so that no two purposes ever share a stream.
 enum class RandomUse : std::uint32_t {
@@ -45,13 +47,13 @@ enum class RandomUse : std::uint32_t {
 /// A stream addressed by (step, position, sample, use).
 class RandomStream {
  public:
-  explicit RandomStream(std::uint64_t seed)
+  WAM_HOST_DEVICE explicit RandomStream(std::uint64_t seed)
       : key0_(static_cast<std::uint32_t>(seed)), key1_(static_cast<std::uint32_t>(seed >> 32)) {}
-  Philox4 at(std::uint32_t step, std::uint32_t position, std::uint32_t sample, RandomUse use) const {
+  WAM_HOST_DEVICE Philox4 at(std::uint32_t step, std::uint32_t position, std::uint32_t sample, RandomUse use) const {
     return philox4x32({{step, position, sample, static_cast<std::uint32_t>(use)}}, key0_, key1_);
   }
-  std::uint32_t key0() const { return key0_; }
-  std::uint32_t key1() const { return key1_; }
+  WAM_HOST_DEVICE std::uint32_t key0() const { return key0_; }
+  WAM_HOST_DEVICE std::uint32_t key1() const { return key1_; }
 
  private:
   std::uint32_t key0_, key1_;

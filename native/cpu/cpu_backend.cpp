@@ -1,6 +1,10 @@
 // Choice of the instruction set, and the life of the backend.
 #include "cpu/cpu_backend.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
 #include <string>
 
 #include "core/error.h"
@@ -66,5 +70,22 @@ CpuBackend::~CpuBackend() = default;
 const char* CpuBackend::name() const {
   return isa_ == Isa::avx512 ? "cpu-avx512" : isa_ == Isa::avx2 ? "cpu-avx2" : "cpu-portable";
 }
+
+void* CpuBackend::allocate(std::size_t bytes) {
+  constexpr std::size_t kAlign = 256;
+  const std::size_t size = std::max<std::size_t>((bytes + kAlign - 1) / kAlign, 1) * kAlign;
+  void* memory = std::aligned_alloc(kAlign, size);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::memset(memory, 0, size);
+  return memory;
+}
+
+void CpuBackend::release(void* memory) noexcept { std::free(memory); }
+
+void CpuBackend::upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
+
+void CpuBackend::download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
+
+void CpuBackend::replay(std::uint64_t, const std::function<void()>& work) { work(); }
 
 }  // namespace wam::cpu

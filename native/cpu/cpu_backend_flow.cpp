@@ -64,6 +64,10 @@ void CpuBackend::path_noise(const PathNoise& s) {
                   [&](std::int64_t begin, std::int64_t end, int worker) {
                     double* scratch = worker_scratch<double>(worker, size);
                     each_row(flow_, s.metric, scratch, begin, end, s.x_1, [&](int row, MetricRows& path) {
+                      if (s.fixed != nullptr && s.fixed[row] >= 0) {
+                        s.x_t[row] = s.fixed[row];
+                        return;
+                      }
                       s.x_t[row] = draw_from_path(flow_, path, row, finite(s.beta[row]), s.draw[row]);
                     });
                   });

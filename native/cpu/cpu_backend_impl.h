@@ -20,6 +20,13 @@ class CpuBackend final : public Backend {
   ~CpuBackend() override;
   const char* name() const override;
 
+  bool unified() const override { return true; }
+  void* allocate(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+  void upload(void* device, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* device, std::size_t bytes) override;
+  void replay(std::uint64_t key, const std::function<void()>& work) override;
+
   std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n) override;
   void gemm(const Gemm& g) override;
   void add_column_sums(int rows, int cols, const real* dy, int ld, real* dbias) override;
@@ -51,7 +58,13 @@ class CpuBackend final : public Backend {
   void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
                      const real* weight, real* loss, real* dlogits, int lddl) override;
 
+  void refine_step(const RefineStep& s) override;
+  void initial_tokens(int rows, int slots, int vocab, const std::uint64_t* seed, std::int32_t* x_0) override;
   void decode_posterior(const DecodePosterior& d) override;
+  void topk_posterior(int rows, int vocab, const real* logits, const float* uniform, double temperature, int k,
+                      real* prob) override;
+  void philox(std::int64_t count, const std::uint32_t* counter, std::uint32_t key0, std::uint32_t key1,
+              std::uint32_t* word, float* unit) override;
   void path_step(const PathStep& s) override;
   void path_noise(const PathNoise& s) override;
   void path_probability(int rows, const TokenMetric& metric, const real* beta, const std::int32_t* x_1,
@@ -115,6 +128,8 @@ class CpuBackend final : public Backend {
   T* call_scratch(std::size_t count) {
     return call_scratch_.get<T>(count);
   }
+  void multiply(const Gemm& g);
+  const real* normalised(const Gemm& g);
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
 
@@ -124,6 +139,8 @@ class CpuBackend final : public Backend {
   const FlowKernels& flow_;
   std::vector<Scratch> worker_scratch_;
   Scratch call_scratch_;
+  // Of operations that call others of this class, which take the scratch above.
+  Scratch norm_scratch_, gated_scratch_, refine_scratch_;
 
   // cos and sin of position * theta^(-2i/head_dim), [positions][head_dim/2] each, for the last (head_dim, theta).
   std::vector<real> cos_, sin_;

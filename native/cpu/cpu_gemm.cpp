@@ -43,6 +43,50 @@ void CpuBackend::pack_panels(const real* b, int ldb, bool b_transposed, int k, i
 
 void CpuBackend::gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
+  Gemm plain = g;
+  if (g.norm != nullptr) {
+    plain.a = normalised(g);
+    plain.lda = g.k;
+    plain.norm = nullptr;
+  }
+  if (g.gated) {
+    const int wide = 2 * g.n;
+    real* both = gated_scratch_.get<real>(static_cast<std::size_t>(g.m) * static_cast<std::size_t>(wide));
+    plain.gated = false;
+    plain.n = wide;
+    plain.c = both;
+    plain.ldc = wide;
+    multiply(plain);
+    if (g.ldc == g.n) {
+      swiglu(g.m, g.n, both, wide, both + g.n, wide, g.c);
+    } else {
+      for (std::int64_t i = 0; i < g.m; ++i)
+        swiglu(1, g.n, both + i * wide, wide, both + i * wide + g.n, wide, g.c + i * g.ldc);
+    }
+    return;
+  }
+  multiply(plain);
+}
+
+/// The normalised rows of g.a, [m, k] in scratch.
+const real* CpuBackend::normalised(const Gemm& g) {
+  real* rows = norm_scratch_.get<real>(static_cast<std::size_t>(g.m) * static_cast<std::size_t>(g.k));
+  const auto run = [&](int count, const real* x, real* y) {
+    if (g.norm->bias != nullptr) {
+      layer_norm(count, g.k, x, g.norm->weight, g.norm->bias, g.norm->eps, y, nullptr, nullptr);
+    } else {
+      rms_norm(count, g.k, x, g.norm->weight, g.norm->eps, y, nullptr);
+    }
+  };
+  if (g.lda == g.k) {
+    run(g.m, g.a, rows);
+  } else {
+    for (std::int64_t i = 0; i < g.m; ++i) run(1, g.a + i * g.lda, rows + i * g.k);
+  }
+  return rows;
+}
+
+void CpuBackend::multiply(const Gemm& g) {
   const int width = kernels_.panel, panels = (g.n + width - 1) / width;
   const int height = kernels_.strip, strips = (g.m + height - 1) / height;
 

@@ -44,20 +44,17 @@ BatchLoss::BatchLoss(const ModelConfig& model, const TrainConfig& train, const N
       backend_(backend),
       encoder_(model, network, backend),
       decoder_(model, network, backend),
-      noise_(model, metric, backend, train.copies * model.slots()),
+      noise_(model, metric, backend),
       tokens_(model),
       features_({model.max_agents, model.max_lanes}),
       stream_(train.seed),
       windows_(train.batch / train.micro_batches),
       prefix_copies_(model.mask == MaskKind::full ? train.copies : 1),
-      arena_(Arena::measuring()) {
-  reserve(arena_);
-  arena_ = Arena(arena_.used());
-  reserve(arena_);
+      arena_(make_arena(backend, [this](Arena& arena) { reserve(arena); })) {
   const std::size_t actions = static_cast<std::size_t>(windows_) * train.copies * model.slots();
-  input_.resize(actions), target_.resize(actions), slot_.resize(actions);
-  weight_.resize(actions), loss_.resize(actions);
+  host_loss_.resize(actions);
   for (std::size_t i = 0; i < actions; ++i) slot_[i] = static_cast<std::int32_t>(i % model.slots());
+  slot_.push(backend_, actions);
   time_.resize(static_cast<std::size_t>(train.copies));
 }
 
@@ -69,6 +66,13 @@ void BatchLoss::reserve(Arena& arena) {
   decoder_.reserve(arena, prefix + actions, true);
   logits_ = arena.take<real>(static_cast<std::size_t>(actions) * model_.vocab);
   dnormed_ = arena.take<real>(static_cast<std::size_t>(prefix + actions) * model_.hidden);
+  const auto n = static_cast<std::size_t>(actions);
+  loss_ = arena.take<real>(n);
+  target_.reserve(arena, backend_, n), slot_.reserve(arena, backend_, n), weight_.reserve(arena, backend_, n);
+  position_.reserve(arena, backend_, static_cast<std::size_t>(prefix + actions));
+  noise_.reserve(arena, actions);
+  all_.reserve(arena, backend_, sequences, train_.copies / prefix_copies_);
+  last_.reserve(arena, backend_, sequences, train_.copies / prefix_copies_);
 }
 
 void BatchLoss::collect(std::int64_t step64, int micro) {
@@ -92,7 +96,7 @@ void BatchLoss::collect(std::int64_t step64, int micro) {
     const std::size_t first = static_cast<std::size_t>(w) * copies * slots;
     tokens_.encode(future, row_.speed, &target_[first]);
     draw_times(stream_, step, sample, copies, train_.zero_fraction, time_.data());
-    noise_.noise(stream_, step, sample, copies, time_.data(), &target_[first], &input_[first]);
+    noise_.add(stream_, step, sample, copies, time_.data(), &target_[first]);
     for (int i = 0; i < copies * slots; ++i) {
       target_[first + i] = target_[first + i % slots];
       weight_[first + i] = target_[first + i] >= 0 ? token_weight : real(0);
@@ -108,27 +112,32 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   const int actions = windows_ * copies * slots, rows = prefix + actions;
   const int blocks = copies / prefix_copies_;  // a sequence
   all_.clear(), last_.clear();
-  position_.resize(static_cast<std::size_t>(rows));
   for (int i = 0; i < encoder_.observations(); ++i) {
     const Sequence sequence{encoder_.prefix_begin(i), encoder_.prefix_rows(i), prefix + i * blocks * slots, blocks};
-    add_segments(model_.mask, sequence, slots, {true, true}, all_);
-    add_segments(model_.mask, sequence, slots, {false, true}, last_);
+    all_.add(model_.mask, sequence, slots, {true, true});
+    last_.add(model_.mask, sequence, slots, {false, true});
     for (int k = 0; k < sequence.prefix_rows; ++k) position_[sequence.prefix_begin + k] = k;
     for (int k = 0; k < blocks * slots; ++k) position_[sequence.action_begin + k] = sequence.prefix_rows + k % slots;
   }
+  all_.push(backend_), last_.push(backend_);
+  encoder_.push(false);
+  const auto action_count = static_cast<std::size_t>(actions);
+  position_.push(backend_, static_cast<std::size_t>(rows));
+  target_.push(backend_, action_count), weight_.push(backend_, action_count);
+  const std::int32_t* input = noise_.draw();
 
   const Weights weights{block, nullptr};
   real* x = decoder_.input();
   real* action_rows = x + static_cast<std::int64_t>(prefix) * hidden;
   encoder_.forward(weights, x);
-  backend_.embedding(actions, hidden, tables.input, input_.data(), action_rows, hidden, false);
-  backend_.embedding(actions, hidden, block + network_.slot_embedding, slot_.data(), action_rows, hidden, true);
+  backend_.embedding(actions, hidden, tables.input, input, action_rows, hidden, false);
+  backend_.embedding(actions, hidden, block + network_.slot_embedding, slot_.device(), action_rows, hidden, true);
 
   Dropout dropout;
   dropout.p = static_cast<real>(train_.dropout);
   dropout.stream = stream_;
   dropout.site = static_cast<std::uint32_t>((step * train_.micro_batches + micro) * (2 * model_.layers));
-  const real* normed = decoder_.forward(weights, 0, rows, prefix, all_, last_, position_.data(), dropout);
+  const real* normed = decoder_.forward(weights, 0, rows, prefix, all_, last_, position_.device(), dropout);
 
   Gemm head;
   head.m = actions, head.n = vocab, head.k = hidden;
@@ -136,11 +145,16 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   head.b = tables.head, head.ldb = hidden, head.b_transposed = true;
   head.c = logits_, head.ldc = vocab;
   backend_.gemm(head);
-  backend_.cross_entropy(actions, vocab, logits_, vocab, target_.data(), static_cast<real>(train_.smear),
-                         weight_.data(), loss_.data(), logits_, vocab);
-  BatchResult result;
-  for (int i = 0; i < actions; ++i) result.loss += loss_[i], result.weight += weight_[i];
-  if (grad == nullptr) return result;
+  backend_.cross_entropy(actions, vocab, logits_, vocab, target_.device(),
+                         static_cast<real>(train_.smear), weight_.device(), loss_, logits_, vocab);
+  // The host waits only once everything is queued.
+  const auto collect_result = [&] {
+    BatchResult result;
+    backend_.download(host_loss_.data(), loss_, action_count * sizeof(real));
+    for (std::size_t i = 0; i < action_count; ++i) result.loss += host_loss_[i], result.weight += weight_[i];
+    return result;
+  };
+  if (grad == nullptr) return collect_result();
 
   Gemm dhead;  // of the head's rows: dlogits^T normed
   dhead.m = vocab, dhead.n = hidden, dhead.k = actions;
@@ -156,12 +170,12 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   dnormed.c = dnormed_ + static_cast<std::int64_t>(prefix) * hidden, dnormed.ldc = hidden;
   backend_.gemm(dnormed);
 
-  const real* dx = decoder_.backward(weights, rows, prefix, all_, last_, position_.data(), dropout, dnormed_, grad);
+  const real* dx = decoder_.backward(weights, rows, prefix, all_, last_, position_.device(), dropout, dnormed_, grad);
   const real* daction = dx + static_cast<std::int64_t>(prefix) * hidden;
-  backend_.embedding_backward(actions, hidden, input_.data(), daction, hidden, table_grad->input);
-  backend_.embedding_backward(actions, hidden, slot_.data(), daction, hidden, grad + network_.slot_embedding);
+  backend_.embedding_backward(actions, hidden, input, daction, hidden, table_grad->input);
+  backend_.embedding_backward(actions, hidden, slot_.device(), daction, hidden, grad + network_.slot_embedding);
   encoder_.backward(weights, dx, grad);
-  return result;
+  return collect_result();
 }
 
 }  // namespace wam::model

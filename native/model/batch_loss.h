@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/arena.h"
+#include "core/staged.h"
 #include "model/flow_noise.h"
 #include "model/numeric_tables.h"
 #include "model/scene_encoder.h"
@@ -49,10 +50,11 @@ class BatchLoss {
   int windows_;        // a micro-batch
   int prefix_copies_;  // of a window: `full` ties a prefix to one copy of the actions
   Segments all_, last_;
-  std::vector<std::int32_t> input_, target_, slot_, position_;  // action rows
-  std::vector<real> weight_, loss_;
+  Staged<std::int32_t> target_, slot_, position_;  // action rows; position_: all rows
+  Staged<real> weight_;
+  std::vector<real> host_loss_;
   std::vector<double> time_;
-  real *logits_ = nullptr, *dnormed_ = nullptr;
+  real *logits_ = nullptr, *dnormed_ = nullptr, *loss_ = nullptr;
   Arena arena_;
 };
 

@@ -6,16 +6,18 @@
 namespace wam::model {
 
 void apply(Backend& backend, const Weights& weights, const Linear& linear, int rows, const real* x, int ldx, real* y,
-           int ldy, Activation activation, const real* residual, int ldr) {
+           int ldy, const Fused& fused) {
   Gemm g;
-  g.m = rows, g.n = linear.out, g.k = linear.in;
+  g.m = rows, g.n = fused.gated ? linear.out / 2 : linear.out, g.k = linear.in;
   g.a = x, g.lda = ldx;
   g.b = weights.block + linear.weight, g.ldb = linear.in, g.b_transposed = true;
   if (weights.packed != nullptr) g.packed = (*weights.packed)[static_cast<std::size_t>(linear.id)].get();
   g.c = y, g.ldc = ldy;
   if (linear.bias >= 0) g.bias = weights.block + linear.bias;
-  g.activation = activation;
-  g.residual = residual, g.ldr = ldr;
+  g.norm = fused.norm;
+  g.activation = fused.activation;
+  g.gated = fused.gated;
+  g.residual = fused.residual, g.ldr = fused.ldr;
   backend.gemm(g);
 }
 
@@ -67,14 +69,13 @@ void Decoder::reserve(Arena& arena, int rows, bool training) {
     }
     a.input = arena.take<real>(n * hidden);
     if (last) break;
-    a.norm1 = arena.take<real>(n * hidden);
     a.qkv = arena.take<real>(n * qkv_width_);
     a.mixed = arena.take<real>(n * mixed_width_);
     a.middle = arena.take<real>(n * hidden);
-    a.norm2 = arena.take<real>(n * hidden);
     a.active = arena.take<real>(n * mlp);
     if (training || config_.mlp == MlpKind::swiglu) a.up = arena.take<real>(n * up);
     if (!training) continue;
+    a.norm1 = arena.take<real>(n * hidden), a.norm2 = arena.take<real>(n * hidden);
     a.mean1 = arena.take<real>(n), a.rstd1 = arena.take<real>(n);
     a.mean2 = arena.take<real>(n), a.rstd2 = arena.take<real>(n);
     a.lse = arena.take<real>(n * config_.heads);
@@ -101,6 +102,14 @@ void Decoder::normalise(const Weights& weights, const Norm& norm, int rows, cons
   }
 }
 
+RowNorm Decoder::row_norm(const Weights& weights, const Norm& norm) const {
+  RowNorm n;
+  n.weight = weights.block + norm.weight;
+  if (config_.norm == NormKind::layer_norm) n.bias = weights.block + norm.bias;
+  n.eps = static_cast<real>(config_.norm_eps);
+  return n;
+}
+
 void Decoder::normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
                                  const real* rstd, const real* dy, real* dx, real* grad) {
   if (config_.norm == NormKind::layer_norm) {
@@ -120,9 +129,7 @@ Attention Decoder::attention_of(const LayerActivations& a, const Segments& segme
   at.ldq = at.ldk = at.ldv = qkv_width_;
   at.out = a.mixed, at.ldo = mixed_width_;
   at.lse = a.lse;
-  at.segments = segments.list.data();
-  at.group_offsets = segments.group_offsets.data();
-  at.groups = segments.groups();
+  segments.describe(at);
   return at;
 }
 
@@ -141,19 +148,28 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     const int from = is_last ? std::clamp(last_begin, begin, end) : begin;  // first row that goes on after k and v
     const int kept = from - begin, rows = end - from;
 
-    normalise(weights, layer.attention_norm, end - begin, row(a.input, begin, hidden), row(a.norm1, begin, hidden),
-              row(a.mean1, begin, 1), row(a.rstd1, begin, 1));
+    // The backward pass needs the normalised rows; otherwise they only exist inside the product.
+    const RowNorm attention_norm = row_norm(weights, layer.attention_norm), mlp_norm = row_norm(weights, layer.mlp_norm);
+    if (training_) {
+      normalise(weights, layer.attention_norm, end - begin, row(a.input, begin, hidden), row(a.norm1, begin, hidden),
+                row(a.mean1, begin, 1), row(a.rstd1, begin, 1));
+    }
+    const real* normed = training_ ? a.norm1 : a.input;
+    const Fused project{.norm = training_ ? nullptr : &attention_norm};
+    const auto at = [](const real* base, int index, int width) {
+      return base + static_cast<std::int64_t>(index) * width;
+    };
     if (kept > 0) {
-      apply(backend_, weights, network_.last_key_value, kept, row(a.norm1, begin, hidden), hidden,
-            row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_);
+      apply(backend_, weights, network_.last_key_value, kept, at(normed, begin, hidden), hidden,
+            row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_, project);
       if (theta != 0) {
         backend_.rope(kept, config_.kv_heads, head_dim, position + begin, theta, false,
                       row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_);
       }
     }
     if (rows == 0) continue;
-    apply(backend_, weights, layer.qkv, rows, row(a.norm1, from, hidden), hidden, row(a.qkv, from, qkv_width_),
-          qkv_width_);
+    apply(backend_, weights, layer.qkv, rows, at(normed, from, hidden), hidden, row(a.qkv, from, qkv_width_),
+          qkv_width_, project);
     // Query and key heads lie side by side, so one call rotates both.
     if (theta != 0) {
       backend_.rope(rows, config_.heads + config_.kv_heads, head_dim, position + from, theta, false,
@@ -168,7 +184,7 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     const auto add_branch = [&](const Linear& linear, const real* x, int width, const real* residual, real* y,
                                 std::uint32_t site) {
       if (!drop) {
-        apply(backend_, weights, linear, rows, x, width, y, hidden, Activation::none, residual, hidden);
+        apply(backend_, weights, linear, rows, x, width, y, hidden, {.residual = residual, .ldr = hidden});
         return;
       }
       apply(backend_, weights, linear, rows, x, width, y, hidden);
@@ -178,20 +194,26 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     add_branch(layer.output, row(a.mixed, from, mixed_width_), mixed_width_, input, middle,
                static_cast<std::uint32_t>(2 * l));
 
-    real* norm2 = row(a.norm2, from, hidden);
-    normalise(weights, layer.mlp_norm, rows, middle, norm2, row(a.mean2, from, 1), row(a.rstd2, from, 1));
-    const int mlp = config_.mlp_hidden;
-    real* active = row(a.active, from, mlp);
-    if (config_.mlp == MlpKind::swiglu) {
-      real* up = row(a.up, from, 2 * mlp);
-      apply(backend_, weights, layer.up, rows, norm2, hidden, up, 2 * mlp);
-      backend_.swiglu(rows, mlp, up, 2 * mlp, up + mlp, 2 * mlp, active);
-    } else if (training_) {
-      real* up = row(a.up, from, mlp);
-      apply(backend_, weights, layer.up, rows, norm2, hidden, up, mlp);
-      backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(rows) * mlp, up, active);
+    const int mlp = config_.mlp_hidden, up_width = config_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+    real *active = row(a.active, from, mlp), *up = row(a.up, from, up_width);
+    if (!training_ && config_.mlp == MlpKind::gelu) {
+      apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp,
+            {.norm = &mlp_norm, .activation = Activation::gelu_erf});
+    } else if (!training_ && layer.up.bias < 0) {
+      apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp, {.norm = &mlp_norm, .gated = true});
     } else {
-      apply(backend_, weights, layer.up, rows, norm2, hidden, active, mlp, Activation::gelu_erf);
+      if (training_) {
+        real* norm2 = row(a.norm2, from, hidden);
+        normalise(weights, layer.mlp_norm, rows, middle, norm2, row(a.mean2, from, 1), row(a.rstd2, from, 1));
+        apply(backend_, weights, layer.up, rows, norm2, hidden, up, up_width);
+      } else {
+        apply(backend_, weights, layer.up, rows, middle, hidden, up, up_width, {.norm = &mlp_norm});
+      }
+      if (config_.mlp == MlpKind::swiglu) {
+        backend_.swiglu(rows, mlp, up, up_width, up + mlp, up_width, active);
+      } else {
+        backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(rows) * mlp, up, active);
+      }
     }
     add_branch(layer.down, active, mlp, middle, row(output, from, hidden), static_cast<std::uint32_t>(2 * l + 1));
   }

@@ -19,9 +19,18 @@ struct Weights {
   const std::vector<std::unique_ptr<PackedWeight>>* packed = nullptr;  // by Linear::id
 };
 
-/// y = act(x W^T + b) + residual.
+/// What is fused with a product.
+struct Fused {
+  const RowNorm* norm = nullptr;  // of x
+  Activation activation = Activation::none;
+  bool gated = false;  // W holds gate rows, then as many rows to be gated
+  const real* residual = nullptr;
+  int ldr = 0;
+};
+
+/// y = act(norm(x) W^T + b) + residual.
 void apply(Backend& backend, const Weights& weights, const Linear& linear, int rows, const real* x, int ldx, real* y,
-           int ldy, Activation activation = Activation::none, const real* residual = nullptr, int ldr = 0);
+           int ldy, const Fused& fused = {});
 
 /// dweight += dy^T x, dbias += column sums of dy, and dx = dy W (skipped when dx is null).
 void apply_backward(Backend& backend, const real* block, const Linear& linear, int rows, const real* x, int ldx,
@@ -58,7 +67,7 @@ class Decoder {
   /// Where the embedded rows go before `forward`: [rows, hidden].
   real* input() { return activations_[0].input; }
 
-  /// Runs rows [begin, end) through all layers. In the last layer, rows before `last_begin` only give keys and values
+  /// Operations alone. Runs rows [begin, end) through all layers. In the last layer, rows before `last_begin` only give keys and values
   /// (nothing reads more of them). Rows outside keep what an earlier call left: the prefix cache.
   /// Position of row i for rotary embeddings: position[i]. Returns the final-normed rows (index from row 0 of the
   /// block; valid for rows [max(begin, last_begin), end)).
@@ -72,6 +81,7 @@ class Decoder {
 
  private:
   void normalise(const Weights& weights, const Norm& norm, int rows, const real* x, real* y, real* mean, real* rstd);
+  RowNorm row_norm(const Weights& weights, const Norm& norm) const;
   void normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
                           const real* rstd, const real* dy, real* dx, real* grad);
   Attention attention_of(const LayerActivations& a, const Segments& segments) const;

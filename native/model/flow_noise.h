@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "core/arena.h"
+#include "core/staged.h"
 #include "model/config.h"
 
 namespace wam::model {
@@ -17,19 +19,25 @@ void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sa
 class NoiseProcess {
  public:
   /// `metric` must outlive this.
-  NoiseProcess(const ModelConfig& config, const TokenMetric& metric, Backend& backend, int max_rows);
+  NoiseProcess(const ModelConfig& config, const TokenMetric& metric, Backend& backend)
+      : config_(config), metric_(metric), backend_(backend) {}
+  void reserve(Arena& arena, int max_rows);
 
-  /// x_t [copies * slots] for one window; rows of copy c at t[c].
-  void noise(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, const double* t,
-             const std::int32_t* x_1, std::int32_t* x_t);
+  /// Adds the rows [copies * slots] of one window; those of copy c at t[c].
+  void add(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, const double* t,
+           const std::int32_t* x_1);
+  /// Draws x_t of all rows added since the last call, in the backend's memory.
+  const std::int32_t* draw();
 
  private:
   const ModelConfig& config_;
   TokenMetric metric_;
   Backend& backend_;
-  std::vector<real> beta_;
-  std::vector<float> draw_;
-  std::vector<std::int32_t> target_;
+  int rows_ = 0;
+  Staged<real> beta_;
+  Staged<float> draw_;
+  Staged<std::int32_t> target_, fixed_;  // fixed: -1 where the metric path decides
+  std::int32_t* x_t_ = nullptr;
 };
 
 }  // namespace wam::model

@@ -1,7 +1,8 @@
 #include "model/planner.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <functional>
 
 #include "core/error.h"
 #include "model/posterior_network.h"
@@ -19,19 +20,30 @@ double microseconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::micro>(to - from).count();
 }
 
+/// What decides which operations a plan of this engine consists of.
+std::uint64_t recording_key(const PlanOptions& o, int first, int count) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a over words
+  const auto mix = [&hash](std::uint64_t word) { hash = (hash ^ word) * 0x100000001b3; };
+  for (const int word : {o.steps, o.samples, static_cast<int>(o.rule), static_cast<int>(o.decode),
+                         static_cast<int>(o.last_decode), o.top_k, static_cast<int>(o.cache), first, count}) {
+    mix(static_cast<std::uint64_t>(word));
+  }
+  mix(std::bit_cast<std::uint64_t>(o.temperature));
+  return hash;
+}
+
 }  // namespace
 
 struct PlanEngine::Impl {
-  Impl(std::shared_ptr<const Model> shared, Backend& backend, PlanLimits plan_limits)
+  Impl(std::shared_ptr<const Model> shared, Backend& plan_backend, PlanLimits plan_limits)
       : model(std::move(shared)),
         config(model->config()),
+        backend(plan_backend),
         limits(plan_limits),
         network(model, backend, plan_limits.max_samples),
-        refiner(config, network.metric(), backend, plan_limits.max_samples),
+        refiner(config, network.metric(), backend, plan_limits),
         tokens(config),
-        features({config.max_agents, config.max_lanes}),
-        input(static_cast<std::size_t>(plan_limits.max_samples) * config.slots()),
-        repeated(static_cast<std::size_t>(plan_limits.max_samples) * config.slots() * config.vocab) {}
+        features({config.max_agents, config.max_lanes}) {}
 
   void check(const PlanOptions& o) const {
     const auto range = [](const char* name, double value, double low, double high) {
@@ -45,51 +57,91 @@ struct PlanEngine::Impl {
     range("topK", o.top_k, 0, config.vocab);
   }
 
-  /// Logits [samples * slots, vocab] of step k. At t = 0 a model with a mask token sees the same input in every sample,
-  /// so one sample's rows stand for all.
-  const real* posterior(const PlanOptions& o, int k) {
-    const int slots = config.slots();
-    const bool masked = k == 0 && config.mask_at_zero;
-    const int active = masked ? 1 : o.samples;
-    if (masked) {
-      std::fill_n(input.begin(), slots, config.vocab);
-    } else {
-      std::copy_n(refiner.state(), active * slots, input.begin());
-    }
-    const real* logits = network.logits(input.data(), active);
-    if (active == o.samples) return logits;
-    const std::size_t block = static_cast<std::size_t>(slots) * config.vocab;
-    for (int s = 0; s < o.samples; ++s) std::memcpy(&repeated[s * block], logits, block * sizeof(real));
-    return repeated.data();
+  void queue_prefix() {
+    network.encode_prefix();
+    refiner.start();
   }
 
-  /// Poses of the refiner's present x_1, and their reduction appended to the refinements.
+  /// Queues the operations of steps [first, first + count). At t = 0 a model with a mask token sees the same input in
+  /// every sample, so one sample's logits stand for all.
+  void queue_steps(const PlanOptions& o, int first, int count) {
+    for (int k = first; k < first + count; ++k) {
+      const bool masked = k == 0 && config.mask_at_zero;
+      const int logit_rows = logit_rows_of(o, k);
+      const real* logits = network.logits(masked ? network.mask_tokens() : refiner.state(), masked ? 1 : o.samples);
+      if (k + 1 == o.steps) {
+        refiner.decode(logits, logit_rows, o, o.last_decode, k);
+      } else {
+        refiner.refine(logits, logit_rows, o, k);
+      }
+    }
+  }
+  int logit_rows_of(const PlanOptions& o, int k) const {
+    return (k == 0 && config.mask_at_zero ? 1 : o.samples) * config.slots();
+  }
+
+  /// Poses of x_1 of a step, and their reduction appended to the refinements.
   void write_step(const PlanOptions& o, double speed, double center_offset, PlanOutput& out, int step) {
     const int slots = config.slots();
     for (int s = 0; s < o.samples; ++s) {
-      tokens.decode(refiner.plan() + s * slots, speed, center_offset,
+      tokens.decode(refiner.plan(step) + s * slots, speed, center_offset,
                     &out.samples[static_cast<std::size_t>(s) * slots]);
     }
     float* refinement = &out.refinements[static_cast<std::size_t>(step) * slots];
     reduce_samples(o.reduce, o.samples, config.waypoints, out.samples.data(), refinement);
+    out.steps_run = step + 1;
   }
 
-  void write_decision(const PlanOptions& o, const real* logits, PlanOutput& out) {
+  void write_decision(const PlanOptions& o, PlanOutput& out) {
     const int rows = o.samples * config.slots();
-    std::copy_n(refiner.plan(), rows, out.tokens.begin());
-    for (int i = 0; i < rows; ++i) {
-      out.log_probability[i] = static_cast<float>(refiner.log_probability()[i]);
-      const real* row = logits + static_cast<std::int64_t>(i) * config.vocab;
-      real first = row[0], second = row[1];
-      if (first < second) std::swap(first, second);
-      for (int v = 2; v < config.vocab; ++v) {
-        if (row[v] > first) {
-          second = first, first = row[v];
-        } else if (row[v] > second) {
-          second = row[v];
-        }
+    std::copy_n(refiner.plan(out.steps_run - 1), rows, out.tokens.begin());
+    std::copy_n(refiner.log_probability(), rows, out.log_probability.begin());
+    std::copy_n(refiner.margin(), rows, out.margin.begin());
+  }
+
+  /// All steps at once: nobody asks for one before the last, and no clock has to be looked at.
+  void plan_whole(const PlanOptions& o, double speed, double center_offset, PlanOutput& out) {
+    const auto work = [&] {
+      queue_prefix();
+      queue_steps(o, 0, o.steps);
+    };
+    backend.replay(recording_key(o, 0, o.steps), std::ref(work));
+    refiner.fetch(o.steps - 1, true);
+    for (int k = 0; k < o.steps; ++k) write_step(o, speed, center_offset, out, k);
+    write_decision(o, out);
+  }
+
+  void plan_by_steps(const PlanOptions& o, double speed, double center_offset, PlanOutput& out) {
+    const auto prefix = [&] { queue_prefix(); };
+    const auto began = Clock::now();
+    backend.replay(recording_key(o, 0, 0), std::ref(prefix));
+    auto step_began = Clock::now();
+    out.prefix_us += microseconds(began, step_began);
+    for (int k = 0; k < o.steps; ++k) {
+      if (o.abort != nullptr && o.abort->load(std::memory_order_relaxed)) {
+        out.aborted = true;
+        break;
       }
-      out.margin[i] = static_cast<float>(first - second);
+      const auto work = [&] { queue_steps(o, k, 1); };
+      backend.replay(recording_key(o, k, 1), std::ref(work));
+      bool last = k + 1 == o.steps;
+      if (!last) refiner.fetch(k, false);
+      const auto now = Clock::now();
+      // A further step takes about as long as this one did; do not begin what cannot end in time.
+      if (!last && now + (now - step_began) > o.deadline) {
+        last = true;
+        refiner.decode(network.newest_logits(), logit_rows_of(o, k), o, o.last_decode, k);
+      }
+      if (last) refiner.fetch(k, true);
+      write_step(o, speed, center_offset, out, k);
+      if (o.on_step != nullptr) {
+        o.on_step(o.on_step_context, out.steps_run, &out.refinements[static_cast<std::size_t>(k) * config.slots()]);
+      }
+      if (last) {
+        write_decision(o, out);
+        break;
+      }
+      step_began = now;
     }
   }
 
@@ -107,53 +159,31 @@ struct PlanEngine::Impl {
     features.build(observation, {}, row);
     const auto featured = Clock::now();
     network.set_prefix(row, o.samples, o.cache);
-    refiner.start(o.seed, o.samples);
+    refiner.seed(o.seed, o.samples);
+    const bool aborted = o.abort != nullptr && o.abort->load(std::memory_order_relaxed);
+    const bool watched = o.on_step != nullptr || o.deadline != Clock::time_point::max();
     const auto prefixed = Clock::now();
     out.features_us = microseconds(start, featured);
     out.prefix_us = microseconds(featured, prefixed);
-
-    auto step_began = prefixed;
-    for (int k = 0; k < o.steps; ++k) {
-      if (o.abort != nullptr && o.abort->load(std::memory_order_relaxed)) {
-        out.aborted = true;
-        break;
-      }
-      const real* logits = posterior(o, k);
-      bool last = k + 1 == o.steps;
-      refiner.decode(logits, o, last ? o.last_decode : o.decode, k);
-      const auto now = Clock::now();
-      // A further step takes about as long as this one did; do not begin what cannot end in time.
-      if (!last && now + (now - step_began) > o.deadline) {
-        last = true;
-        if (o.last_decode != o.decode) refiner.decode(logits, o, o.last_decode, k);
-      }
-      write_step(o, row.speed, observation.center_offset, out, k);
-      out.steps_run = k + 1;
-      if (o.on_step != nullptr) {
-        o.on_step(o.on_step_context, out.steps_run, &out.refinements[static_cast<std::size_t>(k) * slots]);
-      }
-      if (last) {
-        write_decision(o, logits, out);
-        break;
-      }
-      refiner.advance(o, k);
-      step_began = now;
+    if (!aborted && !watched && !backend.unified()) {
+      plan_whole(o, row.speed, observation.center_offset, out);
+    } else {
+      plan_by_steps(o, row.speed, observation.center_offset, out);
     }
     out.refinements.resize(static_cast<std::size_t>(out.steps_run) * slots);
     if (out.steps_run > 0) std::copy_n(out.refinements.end() - slots, slots, out.trajectory.begin());
-    out.steps_us = microseconds(prefixed, Clock::now());
+    out.steps_us = microseconds(featured, Clock::now()) - out.prefix_us;
   }
 
   std::shared_ptr<const Model> model;
   const ModelConfig& config;
+  Backend& backend;
   PlanLimits limits;
   PosteriorNetwork network;
   Refiner refiner;
   TrajectoryTokens tokens;
   scene::FeatureBuilder features;
   scene::Features row;
-  std::vector<std::int32_t> input;
-  std::vector<real> repeated;
 };
 
 PlanEngine::PlanEngine(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits)
@@ -165,8 +195,6 @@ void PlanEngine::plan(const scene::Observation& observation, const PlanOptions& 
   impl_->plan(observation, options, out);
 }
 
-std::size_t PlanEngine::workspace_bytes() const {
-  return impl_->network.bytes() + impl_->input.size() * sizeof(std::int32_t) + impl_->repeated.size() * sizeof(real);
-}
+std::size_t PlanEngine::workspace_bytes() const { return impl_->network.bytes() + impl_->refiner.bytes(); }
 
 }  // namespace wam::model

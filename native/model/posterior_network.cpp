@@ -1,5 +1,7 @@
 #include "model/posterior_network.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "model/trajectory_tokens.h"
 
@@ -13,15 +15,19 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
       encoder_(config_, network_, backend),
       decoder_(config_, network_, backend),
       max_samples_(max_samples),
-      coordinate_(TrajectoryTokens(config_).coordinates()),
-      arena_(Arena::measuring()) {
-  reserve(arena_);
-  arena_ = Arena(arena_.used());
-  reserve(arena_);
+      padded_(!backend.unified()),
+      arena_(make_arena(backend, [this](Arena& arena) { reserve(arena); })) {
   const int slots = config_.slots();
-  for (int i = 0; i < max_samples * slots; ++i) slot_[i] = i % slots;
+  for (int i = 0; i < max_samples * slots; ++i) slot_[static_cast<std::size_t>(i)] = i % slots;
+  slot_.push(backend_, static_cast<std::size_t>(max_samples * slots));
+  std::fill_n(mask_.host(), slots, config_.vocab);
+  mask_.push(backend_, static_cast<std::size_t>(slots));
+  if (padded_) backend_.upload(block_, model_->data(), static_cast<std::size_t>(model_->layout().size()) * sizeof(real));
+  const real* block = weights();
+  const std::vector<real> coordinates = TrajectoryTokens(config_).coordinates();
+  std::copy(coordinates.begin(), coordinates.end(), coordinate_.host());
+  coordinate_.push(backend_, coordinates.size());
 
-  const real* block = model_->data();
   packed_.resize(static_cast<std::size_t>(network_.linear_count));
   const auto pack = [&](const Linear& l) {
     packed_[static_cast<std::size_t>(l.id)] = backend_.pack(block + l.weight, l.in, true, l.in, l.out);
@@ -35,7 +41,7 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
   metric_.vocab = config_.vocab;
   metric_.power = static_cast<real>(config_.metric_power);
   if (config_.metric == MetricKind::coordinate) {
-    metric_.coordinate = coordinate_.data();
+    metric_.coordinate = coordinate_.device();
   } else {
     metric_.table = block + network_.metric_table;
     metric_.dim = config_.table_dim;
@@ -44,61 +50,86 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
 
 void PosteriorNetwork::reserve(Arena& arena) {
   const int prefix_copies = config_.mask == MaskKind::full ? max_samples_ : 1;
+  const int blocks = config_.mask == MaskKind::full ? 1 : max_samples_;
   const int prefix = prefix_copies * scene::max_prefix_tokens({config_.max_agents, config_.max_lanes});
   const int actions = max_samples_ * config_.slots();
+  if (padded_) block_ = arena.take<real>(static_cast<std::size_t>(model_->layout().size()));
+  coordinate_.reserve(arena, backend_, static_cast<std::size_t>(config_.vocab));
   encoder_.reserve(arena, prefix_copies, false);
   decoder_.reserve(arena, prefix + actions, false);
   tables_ = NumericTables::take(config_, arena);
   logits_ = arena.take<real>(static_cast<std::size_t>(actions) * config_.vocab);
   prefix_ = arena.take<real>(static_cast<std::size_t>(prefix) * config_.hidden);
-  slot_ = arena.take<std::int32_t>(static_cast<std::size_t>(actions));
-  position_.resize(static_cast<std::size_t>(prefix + actions));
+  slot_.reserve(arena, backend_, static_cast<std::size_t>(actions));
+  mask_.reserve(arena, backend_, static_cast<std::size_t>(config_.slots()));
+  position_.reserve(arena, backend_, static_cast<std::size_t>(prefix + actions));
+  prefill_.reserve(arena, backend_, prefix_copies, 0);
+  nothing_.reserve(arena, backend_, 1, 0);
+  for (StepSegments* step : {&single_, &every_}) {
+    step->all.reserve(arena, backend_, prefix_copies, blocks);
+    step->actions.reserve(arena, backend_, prefix_copies, blocks);
+  }
 }
 
 void PosteriorNetwork::set_prefix(const scene::Features& features, int samples, bool cache) {
-  const int copies = config_.mask == MaskKind::full ? samples : 1;
+  const int copies = config_.mask == MaskKind::full ? samples : 1, slots = config_.slots();
+  samples_ = samples;
+  cached_ = cache && config_.mask != MaskKind::full;
   encoder_.clear();
   for (int i = 0; i < copies; ++i) encoder_.add(features);
-  const Weights weights{model_->data(), &packed_};
-  cached_ = cache && config_.mask != MaskKind::full;
-  encoder_.forward(weights, cached_ ? decoder_.input() : prefix_);
+  encoder_.push(padded_);
+  prefix_rows_ = encoder_.written_rows();
 
-  const int rows = encoder_.total_rows(), slots = config_.slots();
-  for (int i = 0; i < copies; ++i) {
-    for (int k = 0; k < encoder_.prefix_rows(i); ++k) position_[encoder_.prefix_begin(i) + k] = k;
+  const int own = encoder_.prefix_rows(0);
+  for (int k = 0; k < prefix_rows_; ++k) position_[static_cast<std::size_t>(k)] = k < copies * own ? k % own : 0;
+  for (int k = 0; k < samples * slots; ++k) position_[static_cast<std::size_t>(prefix_rows_ + k)] = own + k % slots;
+  position_.push(backend_, static_cast<std::size_t>(prefix_rows_ + samples * slots));
+
+  const int bound = padded_ ? prefix_rows_ / copies : 0;
+  prefill_.clear();
+  if (cached_) prefill_.add(config_.mask, {0, own, prefix_rows_, 0}, slots, {true, false});
+  prefill_.push(backend_, bound);
+  add_step(single_, 1);
+  add_step(every_, samples);
+  for (StepSegments* step : {&single_, &every_}) step->all.push(backend_, bound), step->actions.push(backend_, bound);
+}
+
+void PosteriorNetwork::add_step(StepSegments& step, int active) {
+  const bool full = config_.mask == MaskKind::full;
+  const int slots = config_.slots(), sequences = full ? active : 1;
+  step.all.clear(), step.actions.clear();
+  for (int i = 0; i < sequences; ++i) {
+    const Sequence sequence{encoder_.prefix_begin(i), encoder_.prefix_rows(i), prefix_rows_ + i * slots,
+                            full ? 1 : active};
+    step.all.add(config_.mask, sequence, slots, {!cached_, true});
+    step.actions.add(config_.mask, sequence, slots, {false, true});
   }
-  for (int k = 0; k < samples * slots; ++k) position_[rows + k] = encoder_.prefix_rows(0) + k % slots;
+}
+
+void PosteriorNetwork::encode_prefix() {
+  const Weights weights{this->weights(), &packed_};
+  encoder_.forward(weights, cached_ ? decoder_.input() : prefix_);
   if (!cached_) return;
-  all_.clear();
-  add_segments(config_.mask, {0, rows, rows, 0}, slots, {true, false}, all_);
-  last_.clear();
-  decoder_.forward(weights, 0, rows, rows, all_, last_, position_.data(), {});
+  decoder_.forward(weights, 0, prefix_rows_, prefix_rows_, prefill_, nothing_, position_.device(), {});
 }
 
 const real* PosteriorNetwork::logits(const std::int32_t* tokens, int active) {
-  const int prefix = encoder_.total_rows(), slots = config_.slots(), hidden = config_.hidden;
-  const int actions = active * slots;
-  const Weights weights{model_->data(), &packed_};
+  const int prefix = prefix_rows_, hidden = config_.hidden;
+  const int actions = active * config_.slots();
+  const Weights weights{this->weights(), &packed_};
   real* x = decoder_.input();
   real* action_rows = x + static_cast<std::int64_t>(prefix) * hidden;
   backend_.embedding(actions, hidden, tables_.input, tokens, action_rows, hidden, false);
-  backend_.embedding(actions, hidden, model_->data() + network_.slot_embedding, slot_, action_rows, hidden, true);
-
-  all_.clear(), last_.clear();
-  const bool full = config_.mask == MaskKind::full;
-  const int sequences = full ? active : 1;
-  for (int i = 0; i < sequences; ++i) {
-    const Sequence sequence{encoder_.prefix_begin(i), encoder_.prefix_rows(i), prefix + i * slots, full ? 1 : active};
-    if (!cached_) add_segments(config_.mask, sequence, slots, {true, true}, all_);
-    add_segments(config_.mask, sequence, slots, {false, true}, last_);
-  }
+  backend_.embedding(actions, hidden, this->weights() + network_.slot_embedding, slot_.device(), action_rows, hidden,
+                     true);
   if (!cached_) {
     const auto n = static_cast<std::int64_t>(prefix) * hidden;
     backend_.fill(n, 0, x);
     backend_.axpy(n, 1, prefix_, x);
   }
-  const real* normed = decoder_.forward(weights, cached_ ? prefix : 0, prefix + actions, prefix, cached_ ? last_ : all_,
-                                        last_, position_.data(), {});
+  const StepSegments& step = active == samples_ ? every_ : single_;
+  const real* normed = decoder_.forward(weights, cached_ ? prefix : 0, prefix + actions, prefix, step.all, step.actions,
+                                        position_.device(), {});
   Gemm head;
   head.m = actions, head.n = config_.vocab, head.k = hidden;
   head.a = normed + static_cast<std::int64_t>(prefix) * hidden, head.lda = hidden;

@@ -16,17 +16,18 @@ void SceneEncoder::reserve(Arena& arena, int max_observations, bool training) {
   for (int i = 0; i < kTokenTypes; ++i) {
     Type& type = types_[i];
     type.width = feature_width(static_cast<TokenType>(i));
+    type.most = most[i];
     type.capacity = most[i] * max_observations;
     const auto n = static_cast<std::size_t>(type.capacity);
-    type.features = arena.take<real>(n * type.width);
+    type.features.reserve(arena, backend_, n * type.width);
     type.active = arena.take<real>(n * config_.encoder_hidden);
     type.hidden = training ? arena.take<real>(n * config_.encoder_hidden) : nullptr;
-    type.row = arena.take<std::int32_t>(n);
+    type.row.reserve(arena, backend_, n);
     total += type.capacity;
     largest = std::max(largest, type.capacity);
   }
   stacked_ = arena.take<real>(static_cast<std::size_t>(total) * config_.hidden);
-  source_ = arena.take<std::int32_t>(static_cast<std::size_t>(total));
+  source_.reserve(arena, backend_, static_cast<std::size_t>(total));
   if (training) {
     dactive_ = arena.take<real>(static_cast<std::size_t>(largest) * config_.encoder_hidden);
     dhidden_ = arena.take<real>(static_cast<std::size_t>(largest) * config_.encoder_hidden);
@@ -41,44 +42,56 @@ void SceneEncoder::clear() {
   total_ = 0;
 }
 
-void SceneEncoder::push(Type& type, const std::vector<real>& rows, int count, int& next_row) {
+void SceneEncoder::append(Type& type, const std::vector<real>& rows, int count, int& next_row) {
   if (type.count + count > type.capacity) throw Error("ERR_INTERNAL", "scene encoder: more tokens than reserved");
   std::copy_n(rows.data(), static_cast<std::int64_t>(count) * type.width,
-              type.features + static_cast<std::int64_t>(type.count) * type.width);
-  for (int i = 0; i < count; ++i) type.row[type.count++] = next_row++;
+              type.features.host() + static_cast<std::int64_t>(type.count) * type.width);
+  for (int i = 0; i < count; ++i) type.row[static_cast<std::size_t>(type.count++)] = next_row++;
 }
 
 void SceneEncoder::add(const scene::Features& f) {
   int row = total_;
   begin_.push_back(row);
-  push(types_[0], f.ego, 1, row);
-  push(types_[1], f.path, f.paths, row);
-  push(types_[2], f.agent, f.agents, row);
-  push(types_[3], f.lane, f.lanes, row);
+  append(types_[0], f.ego, 1, row);
+  append(types_[1], f.path, f.paths, row);
+  append(types_[2], f.agent, f.agents, row);
+  append(types_[3], f.lane, f.lanes, row);
   rows_.push_back(row - total_);
   total_ = row;
 }
 
-void SceneEncoder::forward(const Weights& weights, real* prefix) {
+void SceneEncoder::push(bool padded) {
   int first = 0;
+  for (Type& type : types_) {
+    type.written = padded ? type.most * observations() : type.count;
+    type.out = stacked_ + static_cast<std::int64_t>(first) * config_.hidden;
+    for (int k = 0; k < type.count; ++k) source_[static_cast<std::size_t>(type.row[static_cast<std::size_t>(k)])] = first + k;
+    first += type.written;
+    type.features.push(backend_, static_cast<std::size_t>(type.count) * static_cast<std::size_t>(type.width));
+    if (training_) type.row.push(backend_, static_cast<std::size_t>(type.count));
+  }
+  written_ = first;
+  for (int k = total_; k < written_; ++k) source_[static_cast<std::size_t>(k)] = 0;
+  source_.push(backend_, static_cast<std::size_t>(written_));
+}
+
+void SceneEncoder::forward(const Weights& weights, real* prefix) {
   for (int i = 0; i < kTokenTypes; ++i) {
     Type& type = types_[i];
-    type.out = stacked_ + static_cast<std::int64_t>(first) * config_.hidden;
-    for (int k = 0; k < type.count; ++k) source_[type.row[k]] = first + k;
-    first += type.count;
-    if (type.count == 0) continue;
+    if (type.written == 0) continue;
     const int inner = config_.encoder_hidden;
+    const real* features = type.features.device();
     if (training_) {
-      apply(backend_, weights, network_.encoder_in[i], type.count, type.features, type.width, type.hidden, inner);
-      backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(type.count) * inner, type.hidden,
+      apply(backend_, weights, network_.encoder_in[i], type.written, features, type.width, type.hidden, inner);
+      backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(type.written) * inner, type.hidden,
                           type.active);
     } else {
-      apply(backend_, weights, network_.encoder_in[i], type.count, type.features, type.width, type.active, inner,
-            Activation::gelu_erf);
+      apply(backend_, weights, network_.encoder_in[i], type.written, features, type.width, type.active, inner,
+            {.activation = Activation::gelu_erf});
     }
-    apply(backend_, weights, network_.encoder_out[i], type.count, type.active, inner, type.out, config_.hidden);
+    apply(backend_, weights, network_.encoder_out[i], type.written, type.active, inner, type.out, config_.hidden);
   }
-  backend_.embedding(total_, config_.hidden, stacked_, source_, prefix, config_.hidden, false);
+  backend_.embedding(written_, config_.hidden, stacked_, source_.device(), prefix, config_.hidden, false);
 }
 
 void SceneEncoder::backward(const Weights& weights, const real* dprefix, real* grad) {
@@ -87,12 +100,12 @@ void SceneEncoder::backward(const Weights& weights, const real* dprefix, real* g
     if (type.count == 0) continue;
     const int inner = config_.encoder_hidden;
     // The rows of a type are gathered back into the order of its tokens; `out` is free again by now.
-    backend_.embedding(type.count, config_.hidden, dprefix, type.row, type.out, config_.hidden, false);
+    backend_.embedding(type.count, config_.hidden, dprefix, type.row.device(), type.out, config_.hidden, false);
     apply_backward(backend_, weights.block, network_.encoder_out[i], type.count, type.active, inner, type.out,
                    config_.hidden, dactive_, inner, grad);
     backend_.activation_backward(Activation::gelu_erf, static_cast<std::int64_t>(type.count) * inner, type.hidden,
                                  dactive_, dhidden_);
-    apply_backward(backend_, weights.block, network_.encoder_in[i], type.count, type.features, type.width, dhidden_,
+    apply_backward(backend_, weights.block, network_.encoder_in[i], type.count, type.features.device(), type.width, dhidden_,
                    inner, nullptr, 0, grad);
   }
 }

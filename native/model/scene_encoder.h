@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/arena.h"
+#include "core/staged.h"
 #include "model/decoder.h"
 #include "scene/features.h"
 
@@ -24,18 +25,27 @@ class SceneEncoder {
   int prefix_rows(int i) const { return rows_[i]; }
   int total_rows() const { return total_; }
 
-  /// Writes the embedded prefix rows, [total_rows, hidden].
+  /// Makes what was collected visible to operations. With `padded`, `forward` works on the most rows that as many
+  /// observations can have, whatever they have now (rows beyond the real ones hold numbers that mean nothing), so that
+  /// its calls are always the same ones.
+  void push(bool padded);
+  /// Rows that `forward` writes: total_rows, or padded.
+  int written_rows() const { return written_; }
+  /// Writes the embedded prefix rows, [written_rows, hidden]. Operations alone.
   void forward(const Weights& weights, real* prefix);
   /// After a training forward: adds weight gradients. dprefix [total_rows, hidden].
   void backward(const Weights& weights, const real* dprefix, real* grad);
 
  private:
   struct Type {
-    int width = 0, count = 0, capacity = 0;
-    real *features = nullptr, *hidden = nullptr, *active = nullptr, *out = nullptr;
-    std::int32_t* row = nullptr;  // prefix row of each token
+    int width = 0, most = 0;  // tokens of one observation at most
+    int count = 0, capacity = 0;
+    int written = 0;  // tokens that forward works on
+    Staged<real> features;
+    real *hidden = nullptr, *active = nullptr, *out = nullptr;
+    Staged<std::int32_t> row;  // prefix row of each token
   };
-  void push(Type& type, const std::vector<real>& rows, int count, int& next_row);
+  void append(Type& type, const std::vector<real>& rows, int count, int& next_row);
 
   const ModelConfig& config_;
   const Network& network_;
@@ -43,9 +53,9 @@ class SceneEncoder {
   bool training_ = false;
   Type types_[kTokenTypes];
   real *stacked_ = nullptr, *dactive_ = nullptr, *dhidden_ = nullptr;
-  std::int32_t* source_ = nullptr;  // by prefix row: row of the stacked outputs
+  Staged<std::int32_t> source_;  // by prefix row: row of the stacked outputs
   std::vector<int> begin_, rows_;
-  int total_ = 0;
+  int total_ = 0, written_ = 0;
 };
 
 }  // namespace wam::model

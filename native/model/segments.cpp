@@ -1,20 +1,42 @@
 #include "model/segments.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace wam::model {
 
-void add_segments(MaskKind mask, const Sequence& s, int slots, SegmentChoice choice, Segments& out) {
+void Segments::reserve(Arena& arena, const Backend& backend, int sequences, int blocks) {
+  const auto n = static_cast<std::size_t>(sequences);
+  segments_.reserve(arena, backend, n * static_cast<std::size_t>(1 + blocks));
+  group_offsets_.reserve(arena, backend, n + 1);
+  key_ranges_.reserve(arena, backend, 2 * n);
+}
+
+void Segments::clear() {
+  groups_ = segment_count_ = key_range_count_ = 0;
+  max_queries_ = max_keys_ = max_range_rows_ = prefix_queries_ = prefix_keys_ = 0;
+}
+
+void Segments::add(MaskKind mask, const Sequence& s, int slots, SegmentChoice choice) {
   if (mask == MaskKind::full && s.blocks > 1) {
     throw Error("ERR_INTERNAL", "a full mask ties a prefix to one block of action rows");
   }
+  const int actions = s.blocks * slots;
+  const auto append = [&](const AttentionSegment& seg) {
+    segments_[static_cast<std::size_t>(segment_count_++)] = seg;
+    max_queries_ = std::max(max_queries_, seg.q_rows);
+    max_keys_ = std::max(max_keys_, seg.a_rows + seg.b_rows);
+    prefix_keys_ = std::max(prefix_keys_, seg.a_rows + seg.b_rows - s.prefix_rows);
+  };
   if (choice.prefix && s.prefix_rows > 0) {
     AttentionSegment seg;
     seg.q_begin = s.prefix_begin, seg.q_rows = s.prefix_rows;
     seg.b_begin = s.prefix_begin, seg.b_rows = s.prefix_rows;
     seg.causal = mask == MaskKind::causal;
-    if (mask == MaskKind::full) seg.a_begin = s.action_begin, seg.a_rows = s.blocks * slots;
-    out.list.push_back(seg);
+    if (mask == MaskKind::full) seg.a_begin = s.action_begin, seg.a_rows = actions;
+    append(seg);
+    prefix_queries_ = 1;
   }
   for (int block = 0; choice.actions && block < s.blocks; ++block) {
     AttentionSegment seg;
@@ -22,9 +44,40 @@ void add_segments(MaskKind mask, const Sequence& s, int slots, SegmentChoice cho
     seg.a_begin = s.prefix_begin, seg.a_rows = s.prefix_rows;
     seg.b_begin = seg.q_begin, seg.b_rows = slots;
     seg.causal = mask == MaskKind::causal;
-    out.list.push_back(seg);
+    append(seg);
   }
-  out.end_group();
+  add_range(groups_, s.prefix_begin, s.prefix_rows);
+  if (choice.actions || mask == MaskKind::full) add_range(groups_, s.action_begin, actions);
+  ++groups_;
+  group_offsets_[0] = 0;
+  group_offsets_[static_cast<std::size_t>(groups_)] = segment_count_;
+}
+
+void Segments::add_range(int group, int begin, int rows) {
+  if (rows == 0) return;
+  key_ranges_[static_cast<std::size_t>(key_range_count_++)] = {group, begin, rows};
+  max_range_rows_ = std::max(max_range_rows_, rows);
+}
+
+void Segments::push(Backend& backend, int prefix_rows) {
+  segments_.push(backend, static_cast<std::size_t>(segment_count_));
+  group_offsets_.push(backend, static_cast<std::size_t>(groups_) + 1);
+  key_ranges_.push(backend, static_cast<std::size_t>(key_range_count_));
+  if (prefix_rows == 0) return;
+  if (prefix_queries_ > 0) max_queries_ = std::max(max_queries_, prefix_rows);
+  max_keys_ = std::max(max_keys_, prefix_rows + prefix_keys_);
+  max_range_rows_ = std::max(max_range_rows_, prefix_rows);
+}
+
+void Segments::describe(Attention& attention) const {
+  attention.segments = segments_.device();
+  attention.group_offsets = group_offsets_.device();
+  attention.groups = groups_;
+  attention.segment_count = segment_count_;
+  attention.max_queries = max_queries_, attention.max_keys = max_keys_;
+  attention.key_ranges = key_ranges_.device();
+  attention.key_range_count = key_range_count_;
+  attention.max_range_rows = max_range_rows_;
 }
 
 }  // namespace wam::model

@@ -1,22 +1,12 @@
 #pragma once
 #include <vector>
 
+#include "core/arena.h"
 #include "core/backend.h"
+#include "core/staged.h"
 #include "model/config.h"
 
 namespace wam::model {
-
-/// Attention segments with their groups (see core/backend.h).
-struct Segments {
-  std::vector<AttentionSegment> list;
-  std::vector<int> group_offsets{0};
-  void clear() {
-    list.clear();
-    group_offsets.assign(1, 0);
-  }
-  void end_group() { group_offsets.push_back(static_cast<int>(list.size())); }
-  int groups() const { return static_cast<int>(group_offsets.size()) - 1; }
-};
 
 /// One prefix and the blocks of action rows that continue it. With the masks `full` and `causal` a prefix may see its
 /// actions only one way, so `full` takes exactly one block.
@@ -30,8 +20,30 @@ struct SegmentChoice {
   bool prefix = true, actions = true;
 };
 
-/// mask prefix: prefix rows see the prefix, a block sees the prefix and itself. full: all rows of a sequence see each
-/// other. causal: each row sees what comes before it and itself; a block comes after the prefix.
-void add_segments(MaskKind mask, const Sequence& sequence, int slots, SegmentChoice choice, Segments& out);
+/// The lists that an attention call reads (core/backend.h), a group a sequence.
+class Segments {
+ public:
+  /// Room for `sequences` sequences of `blocks` blocks of actions each.
+  void reserve(Arena& arena, const Backend& backend, int sequences, int blocks);
+  void clear();
+  /// mask prefix: prefix rows see the prefix, a block sees the prefix and itself. full: all rows of a sequence see each
+  /// other. causal: each row sees what comes before it and itself; a block comes after the prefix.
+  void add(MaskKind mask, const Sequence& sequence, int slots, SegmentChoice choice);
+  /// Makes what was added visible to operations. The bounds of a replayed call must hold for every later list as well:
+  /// `prefix_rows` is the most rows that a prefix can have then, 0 when the lists are their own bounds.
+  void push(Backend& backend, int prefix_rows = 0);
+  /// The lists and their bounds.
+  void describe(Attention& attention) const;
+
+ private:
+  void add_range(int group, int begin, int rows);
+
+  Staged<AttentionSegment> segments_;
+  Staged<int> group_offsets_;
+  Staged<AttentionKeyRange> key_ranges_;
+  int groups_ = 0, segment_count_ = 0, key_range_count_ = 0;
+  int max_queries_ = 0, max_keys_ = 0, max_range_rows_ = 0;
+  int prefix_queries_ = 0, prefix_keys_ = 0;  // of those, what a longer prefix would add to
+};
 
 }  // namespace wam::model

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/arena.h"
 #include "core/error.h"
+#include "core/staged.h"
 #include "model/trainer.h"
 
 namespace wam::model {
@@ -18,20 +20,34 @@ struct TokenizerTrainer::Impl {
     if (train.batch < 1 || train.batch > (1 << 20) || !(train.lr > 0)) {
       throw Error("ERR_CONFIG", "tokenizer training: batch and lr must be positive");
     }
-    const auto n = static_cast<std::size_t>(vocab) * dim;
-    table.resize(n), gradient.resize(n), first_moment.resize(n), second_moment.resize(n);
+    size = static_cast<std::size_t>(vocab) * dim;
+    arena = std::make_unique<Arena>(make_arena(*backend, [this](Arena& a) { reserve(a); }));
     const RandomStream stream(train.seed);
-    for (std::size_t i = 0; i < n; ++i) {
+    std::vector<real> initial(size);
+    for (std::size_t i = 0; i < size; ++i) {
       const Philox4 r = stream.at(static_cast<std::uint32_t>(i / 4), 0, 0, RandomUse::initial_weight);
-      table[i] = static_cast<real>(2.0 * unit_uniform(r.word[i % 4]) - 1.0);
+      initial[i] = static_cast<real>(2.0 * unit_uniform(r.word[i % 4]) - 1.0);
     }
-    for (auto* list : {&anchor, &positive, &negative}) list->resize(static_cast<std::size_t>(train.batch));
-    margin.resize(static_cast<std::size_t>(train.batch));
+    upload(table, initial);
+  }
+
+  void reserve(Arena& a) {
+    for (real** list : {&table, &gradient, &first_moment, &second_moment}) *list = a.take<real>(size);
+    const auto n = static_cast<std::size_t>(train.batch);
+    for (auto* list : {&anchor, &positive, &negative}) list->reserve(a, *backend, n);
+    margin.reserve(a, *backend, n);
+  }
+
+  void upload(real* to, const std::vector<real>& from) { backend->upload(to, from.data(), size * sizeof(real)); }
+  std::vector<real> download(const real* from) {
+    std::vector<real> to(size);
+    backend->download(to.data(), from, size * sizeof(real));
+    return to;
   }
 
   /// Anchor uniform; offsets log-uniform so that every order of magnitude is met alike; far >= 1.25 near
   /// (wamflow-spec section 5 item 2). Rejected draws take the next attempt's counter.
-  void draw_triplet(std::uint32_t step, int i) {
+  void draw_triplet(std::uint32_t step, std::size_t i) {
     const RandomStream stream(train.seed);
     const int vocab = static_cast<int>(coordinate.size());
     const double log_range = std::log(static_cast<double>(vocab - 1));
@@ -53,8 +69,11 @@ struct TokenizerTrainer::Impl {
     }
   }
 
-  double share_of_violations() const {
-    const auto row = [&](std::int32_t token) { return &table[static_cast<std::size_t>(token) * dim]; };
+  double share_of_violations() {
+    std::vector<real> fetched;
+    if (!backend->unified()) fetched = download(table);
+    const real* rows = backend->unified() ? table : fetched.data();
+    const auto row = [&](std::int32_t token) { return rows + static_cast<std::size_t>(token) * dim; };
     const auto cosine = [&](std::int32_t a, std::int32_t b) {
       double dot = 0, aa = 0, bb = 0;
       for (int i = 0; i < dim; ++i) {
@@ -64,25 +83,29 @@ struct TokenizerTrainer::Impl {
       return dot / std::sqrt(std::max(aa * bb, 1e-30));
     };
     int wrong = 0;
-    for (int i = 0; i < train.batch; ++i) wrong += cosine(anchor[i], positive[i]) <= cosine(anchor[i], negative[i]);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(train.batch); ++i) {
+      wrong += cosine(anchor[i], positive[i]) <= cosine(anchor[i], negative[i]);
+    }
     return static_cast<double>(wrong) / train.batch;
   }
 
   TokenizerStats step() {
     const std::int64_t update = done + 1;
-    for (int i = 0; i < train.batch; ++i) draw_triplet(static_cast<std::uint32_t>(update), i);
+    const auto count = static_cast<std::size_t>(train.batch);
+    for (std::size_t i = 0; i < count; ++i) draw_triplet(static_cast<std::uint32_t>(update), i);
+    anchor.push(*backend, count), positive.push(*backend, count), negative.push(*backend, count);
+    margin.push(*backend, count);
     TokenizerStats stats;
     stats.step = update;
     stats.order_violations = share_of_violations();
-    std::fill(gradient.begin(), gradient.end(), real(0));
-    stats.loss =
-        backend->triplet_margin(train.batch, static_cast<int>(coordinate.size()), dim, table.data(), anchor.data(),
-                                positive.data(), negative.data(), margin.data(), true, gradient.data());
+    backend->fill(static_cast<std::int64_t>(size), 0, gradient);
+    stats.loss = backend->triplet_margin(train.batch, static_cast<int>(coordinate.size()), dim, table, anchor.device(),
+                                         positive.device(), negative.device(), margin.device(), true, gradient);
     // Cosine to 0 over the run: the last steps settle the order of close neighbours.
     const double left = std::max(0.0, 1 - static_cast<double>(update - 1) / static_cast<double>(train.steps));
     const double lr = train.lr * 0.5 * (1 - std::cos(3.141592653589793 * left));
-    backend->adamw(static_cast<std::int64_t>(table.size()), table.data(), gradient.data(), first_moment.data(),
-                   second_moment.data(), static_cast<real>(lr), real(0.9), real(0.98), real(1e-8), 0, update, 1);
+    backend->adamw(static_cast<std::int64_t>(size), table, gradient, first_moment, second_moment,
+                   static_cast<real>(lr), real(0.9), real(0.98), real(1e-8), 0, update, 1);
     done = update;
     return stats;
   }
@@ -91,8 +114,11 @@ struct TokenizerTrainer::Impl {
   int dim;
   TokenizerTrainConfig train;
   std::unique_ptr<Backend> backend;
-  std::vector<real> table, gradient, first_moment, second_moment, margin;
-  std::vector<std::int32_t> anchor, positive, negative;
+  std::unique_ptr<Arena> arena;
+  std::size_t size = 0;
+  real *table = nullptr, *gradient = nullptr, *first_moment = nullptr, *second_moment = nullptr;
+  Staged<real> margin;
+  Staged<std::int32_t> anchor, positive, negative;
   std::int64_t done = 0;
 };
 
@@ -118,9 +144,9 @@ ParameterLayout table_layout(int vocab, int dim) {
 
 std::vector<NamedTensor> TokenizerTrainer::state() const {
   const ParameterLayout layout = table_layout(static_cast<int>(impl_->coordinate.size()), impl_->dim);
-  std::vector<NamedTensor> out = named_tensors(layout, "", impl_->table.data());
-  out.push_back(named_tensors(layout, "first_moment.", impl_->first_moment.data())[0]);
-  out.push_back(named_tensors(layout, "second_moment.", impl_->second_moment.data())[0]);
+  std::vector<NamedTensor> out = named_tensors(layout, "", impl_->download(impl_->table).data());
+  out.push_back(named_tensors(layout, "first_moment.", impl_->download(impl_->first_moment).data())[0]);
+  out.push_back(named_tensors(layout, "second_moment.", impl_->download(impl_->second_moment).data())[0]);
   return out;
 }
 
@@ -134,10 +160,11 @@ void TokenizerTrainer::restore(const std::vector<NamedTensor>& state, std::int64
     }
     copy_tensors(layout, one, prefix, block.data());
   };
-  std::vector<real> table = impl_->table, first = impl_->first_moment, second = impl_->second_moment;
+  std::vector<real> table = impl_->download(impl_->table), first = table, second = table;
   pick("", table), pick("first_moment.", first), pick("second_moment.", second);
   if (steps_done < 0) throw Error("ERR_CHECKPOINT_CORRUPT", "steps done: expected a count, received a negative number");
-  impl_->table = std::move(table), impl_->first_moment = std::move(first), impl_->second_moment = std::move(second);
+  impl_->upload(impl_->table, table);
+  impl_->upload(impl_->first_moment, first), impl_->upload(impl_->second_moment, second);
   impl_->done = steps_done;
 }
 

@@ -39,59 +39,80 @@ double learning_rate(const TrainConfig& c, std::int64_t step) {
 struct Trainer::Impl {
   Impl(ModelConfig model_config, TrainConfig train_config, std::shared_ptr<const scene::Dataset> dataset,
        const BackendFactory& make_backend, int threads, const std::vector<float>& table)
-      : model(std::move(model_config)), train(train_config), data(std::move(dataset)), network(model), pool(threads) {
+      : model(std::move(model_config)),
+        train(train_config),
+        data(std::move(dataset)),
+        network(model),
+        block_size(static_cast<std::size_t>(network.layout.size())),
+        table_size(static_cast<std::size_t>(NumericTables::size(model))) {
     if (data->size() == 0) throw Error("ERR_ARGUMENT", "the data set holds no windows");
-    block = initial_weights(model, network, train.seed, table);
-    average = block;
-    first_moment.assign(block.size(), 0);
-    second_moment.assign(block.size(), 0);
-    table_size = NumericTables::size(model);
-    tables.assign(static_cast<std::size_t>(table_size), 0);
-    gradients.resize(static_cast<std::size_t>(train.micro_batches));
-    for (auto& g : gradients) g.assign(block.size() + static_cast<std::size_t>(table_size), 0);
+    backends.push_back(make_backend());
+    // A device of its own memory works on one micro-batch after the other: its threads are inside an operation.
+    pool = std::make_unique<ThreadPool>(unified() ? threads : 1);
+    for (int i = 1; i < pool->threads(); ++i) backends.push_back(make_backend());
+    arena = std::make_unique<Arena>(make_arena(backend(), [this](Arena& a) { reserve(a); }));
+    const std::vector<real> initial = initial_weights(model, network, train.seed, table);
+    upload(block, initial), upload(average, initial);
+    const std::vector<real> coordinates = TrajectoryTokens(model).coordinates();
+    upload(coordinate, coordinates);
 
-    coordinate = TrajectoryTokens(model).coordinates();
     TokenMetric metric;
     metric.vocab = model.vocab;
     metric.power = static_cast<real>(model.metric_power);
     if (model.metric == MetricKind::coordinate) {
-      metric.coordinate = coordinate.data();
+      metric.coordinate = coordinate;
     } else {
-      metric.table = &block[static_cast<std::size_t>(network.metric_table)];
+      metric.table = block + network.metric_table;
       metric.dim = model.table_dim;
     }
-    for (int i = 0; i < pool.threads(); ++i) {
-      backends.push_back(make_backend());
-      batches.push_back(std::make_unique<BatchLoss>(model, train, network, *data, *backends.back(), metric));
+    for (const auto& mine : backends) {
+      batches.push_back(std::make_unique<BatchLoss>(model, train, network, *data, *mine, metric));
     }
+  }
+
+  Backend& backend() { return *backends[0]; }
+  bool unified() { return backend().unified(); }
+
+  void reserve(Arena& a) {
+    for (real** list : {&block, &average, &first_moment, &second_moment}) *list = a.take<real>(block_size);
+    tables = a.take<real>(table_size);
+    coordinate = a.take<real>(static_cast<std::size_t>(model.vocab));
+    gradients.resize(static_cast<std::size_t>(train.micro_batches));
+    for (real*& g : gradients) g = a.take<real>(block_size + table_size);
+  }
+
+  void upload(real* to, const std::vector<real>& from) { backend().upload(to, from.data(), from.size() * sizeof(real)); }
+  std::vector<real> download(const real* from) {
+    std::vector<real> to(block_size);
+    backend().download(to.data(), from, block_size * sizeof(real));
+    return to;
   }
 
   StepStats step() {
     const FlushDenormals flush;
     const std::int64_t update = done + 1;
-    Backend& backend = *backends[0];
-    NumericTables numeric = NumericTables::at(model, tables.data());
-    make_numeric_tables(model, network, backend, block.data(), numeric);
+    NumericTables numeric = NumericTables::at(model, tables);
+    make_numeric_tables(model, network, backend(), block, numeric);
 
+    const auto total = static_cast<std::int64_t>(block_size + table_size);
     std::vector<BatchResult> results(static_cast<std::size_t>(train.micro_batches));
-    pool.run(train.micro_batches, [&](int micro, int worker) {
-      auto& g = gradients[static_cast<std::size_t>(micro)];
-      std::fill(g.begin(), g.end(), real(0));
-      const NumericTables table_grad = NumericTables::at(model, g.data() + block.size());
+    pool->run(train.micro_batches, [&](int micro, int worker) {
+      real* g = gradients[static_cast<std::size_t>(micro)];
+      backends[static_cast<std::size_t>(worker)]->fill(total, 0, g);
+      const NumericTables table_grad = NumericTables::at(model, g + block_size);
       results[static_cast<std::size_t>(micro)] =
-          batches[static_cast<std::size_t>(worker)]->run(block.data(), numeric, update, micro, g.data(), &table_grad);
+          batches[static_cast<std::size_t>(worker)]->run(block, numeric, update, micro, g, &table_grad);
     });
     // One order of summation whatever the number of threads: micro-batch 0 + 1 + 2 ...
-    constexpr std::int64_t kChunk = 1 << 14;
-    const auto total = static_cast<std::int64_t>(gradients[0].size());
-    pool.run(static_cast<int>((total + kChunk - 1) / kChunk), [&](int chunk, int worker) {
-      const std::int64_t begin = chunk * kChunk, count = std::min(kChunk, total - begin);
+    const std::int64_t chunk_size = unified() ? 1 << 14 : total;
+    pool->run(static_cast<int>((total + chunk_size - 1) / chunk_size), [&](int chunk, int worker) {
+      const std::int64_t begin = chunk * chunk_size, count = std::min(chunk_size, total - begin);
       for (std::size_t m = 1; m < gradients.size(); ++m) {
-        backends[static_cast<std::size_t>(worker)]->axpy(count, 1, &gradients[m][begin], &gradients[0][begin]);
+        backends[static_cast<std::size_t>(worker)]->axpy(count, 1, gradients[m] + begin, gradients[0] + begin);
       }
     });
-    real* grad = gradients[0].data();
-    numeric_tables_backward(model, network, backend, block.data(), NumericTables::at(model, grad + block.size()), grad);
+    real* grad = gradients[0];
+    numeric_tables_backward(model, network, backend(), block, NumericTables::at(model, grad + block_size), grad);
 
     StepStats stats;
     stats.step = update;
@@ -100,7 +121,7 @@ struct Trainer::Impl {
     double weight = 0;
     for (const BatchResult& r : results) stats.loss += r.loss, weight += r.weight;
     if (weight > 0) stats.loss /= weight;
-    stats.grad_norm = std::sqrt(backend.sum_squares(static_cast<std::int64_t>(block.size()), grad));
+    stats.grad_norm = std::sqrt(backend().sum_squares(static_cast<std::int64_t>(block_size), grad));
     if (!std::isfinite(stats.loss) || !std::isfinite(stats.grad_norm)) {
       throw Error("ERR_NOT_FINITE", "training diverged: loss or gradient norm of update " + std::to_string(update) +
                                         " is not finite; lower the learning rate");
@@ -110,15 +131,14 @@ struct Trainer::Impl {
     const double decay =
         std::min(train.ema, (1.0 + static_cast<double>(update)) / (10.0 + static_cast<double>(update)));
     const auto& tensors = network.layout.tensors();
-    pool.run(static_cast<int>(tensors.size()), [&](int i, int worker) {
+    pool->run(static_cast<int>(tensors.size()), [&](int i, int worker) {
       const TensorSpec& t = tensors[static_cast<std::size_t>(i)];
       if (!t.trained) return;
-      const auto at = static_cast<std::size_t>(t.offset);
       Backend& mine = *backends[static_cast<std::size_t>(worker)];
-      mine.adamw(t.count, &block[at], grad + t.offset, &first_moment[at], &second_moment[at],
+      mine.adamw(t.count, block + t.offset, grad + t.offset, first_moment + t.offset, second_moment + t.offset,
                  static_cast<real>(stats.lr), static_cast<real>(train.beta1), static_cast<real>(train.beta2),
                  static_cast<real>(train.eps), static_cast<real>(t.decay ? train.weight_decay : 0), update, scale);
-      mine.ema(t.count, static_cast<real>(decay), &block[at], &average[at]);
+      mine.ema(t.count, static_cast<real>(decay), block + t.offset, average + t.offset);
     });
     done = update;
     return stats;
@@ -128,12 +148,15 @@ struct Trainer::Impl {
   TrainConfig train;
   std::shared_ptr<const scene::Dataset> data;
   Network network;
-  ThreadPool pool;
+  std::size_t block_size, table_size;
+  std::unique_ptr<ThreadPool> pool;
   std::vector<std::unique_ptr<Backend>> backends;  // one a worker
+  std::unique_ptr<Arena> arena;
   std::vector<std::unique_ptr<BatchLoss>> batches;
-  std::vector<real> block, average, first_moment, second_moment, tables, coordinate;
-  std::vector<std::vector<real>> gradients;  // by micro-batch: [weights | numeric tables]
-  std::int64_t table_size = 0;
+  // In the backends' memory.
+  real *block = nullptr, *average = nullptr, *first_moment = nullptr, *second_moment = nullptr;
+  real *tables = nullptr, *coordinate = nullptr;
+  std::vector<real*> gradients;  // by micro-batch: [weights | numeric tables]
   std::int64_t done = 0;
 };
 
@@ -151,13 +174,15 @@ StepStats Trainer::step() { return impl_->step(); }
 std::int64_t Trainer::steps_done() const { return impl_->done; }
 
 std::vector<NamedTensor> Trainer::ema_tensors() const {
-  return named_tensors(impl_->network.layout, "", impl_->average.data());
+  return named_tensors(impl_->network.layout, "", impl_->download(impl_->average).data());
 }
 
 std::vector<NamedTensor> Trainer::state() const {
   std::vector<NamedTensor> out;
-  const auto append = [&](const char* prefix, const std::vector<real>& block) {
-    for (NamedTensor& t : named_tensors(impl_->network.layout, prefix, block.data())) out.push_back(std::move(t));
+  const auto append = [&](const char* prefix, const real* block) {
+    for (NamedTensor& t : named_tensors(impl_->network.layout, prefix, impl_->download(block).data())) {
+      out.push_back(std::move(t));
+    }
   };
   append("weights.", impl_->block);
   append("average.", impl_->average);
@@ -169,14 +194,14 @@ std::vector<NamedTensor> Trainer::state() const {
 void Trainer::restore(const std::vector<NamedTensor>& state, std::int64_t steps_done) {
   if (steps_done < 0) throw Error("ERR_CHECKPOINT_CORRUPT", "steps done: expected a count, received a negative number");
   // Into copies first: a bad file must leave the trainer as it was.
-  std::vector<real> blocks[4] = {impl_->block, impl_->average, impl_->first_moment, impl_->second_moment};
+  real* const blocks[4] = {impl_->block, impl_->average, impl_->first_moment, impl_->second_moment};
   const char* prefixes[4] = {"weights.", "average.", "first_moment.", "second_moment."};
-  for (int i = 0; i < 4; ++i) copy_tensors(impl_->network.layout, state, prefixes[i], blocks[i].data());
-  // Copied, not moved: the metric of the backends' batches points into `block`.
-  std::copy(blocks[0].begin(), blocks[0].end(), impl_->block.begin());
-  std::copy(blocks[1].begin(), blocks[1].end(), impl_->average.begin());
-  std::copy(blocks[2].begin(), blocks[2].end(), impl_->first_moment.begin());
-  std::copy(blocks[3].begin(), blocks[3].end(), impl_->second_moment.begin());
+  std::vector<real> copies[4];
+  for (int i = 0; i < 4; ++i) {
+    copies[i] = impl_->download(blocks[i]);
+    copy_tensors(impl_->network.layout, state, prefixes[i], copies[i].data());
+  }
+  for (int i = 0; i < 4; ++i) impl_->upload(blocks[i], copies[i]);
   impl_->done = steps_done;
 }
 

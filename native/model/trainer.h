@@ -9,7 +9,8 @@
 
 namespace wam::model {
 
-/// Makes a backend that runs on the calling thread alone; a trainer makes one for each of its threads.
+/// Makes a backend for one thread; a trainer makes one for each of its threads, or one in all for a device of its own
+/// memory. The backends of one factory share their memory.
 using BackendFactory = std::function<std::unique_ptr<Backend>()>;
 
 struct TrainConfig {

@@ -8,7 +8,6 @@
 #include "flow/grid.h"
 #include "flow/mixture.h"
 #include "flow/order.h"
-#include "flow/posterior.h"
 #include "flow/schedule.h"
 #include "test/flow_reference.h"
 #include "test/test.h"
@@ -210,24 +209,6 @@ TEST(values_outside_a_grid_are_clipped_and_reported) {
   CHECK_THROWS(LinearGrid(0, 1, 1), Error);
   CHECK_THROWS(CompandedGrid(1, 5), Error);
   CHECK_THROWS(CompandedGrid(5, NAN), Error);
-}
-
-TEST(top_k_posterior_keeps_ties_and_gumbel_form_cuts_its_own_value) {
-  const real logits[] = {1, 3, 2, 2};
-  real prob[4];
-  flow::topk_posterior(1, 4, logits, 2, prob);
-  const double sum = std::exp(3) + 2 * std::exp(2);
-  const double expected[] = {0, std::exp(3) / sum, std::exp(2) / sum, std::exp(2) / sum};
-  CHECK_ALL_NEAR(prob, expected, 4, 1e-7);
-
-  const float uniform[] = {0.9f, 0.2f, 0.5f, 0};
-  flow::gumbel_topk_posterior(1, 4, logits, uniform, 0.1, 2, prob);
-  double value[4];
-  for (int y = 0; y < 4; ++y) value[y] = std::exp(logits[y]) / std::pow(-std::log(uniform[y]), 0.1);
-  CHECK_EQ(value[3], 0.0);  // -log 0 is infinite
-  const double two = std::exp(value[1]) + std::exp(value[2]);
-  const double want[] = {0, std::exp(value[1]) / two, std::exp(value[2]) / two, 0};
-  CHECK_ALL_NEAR(prob, want, 4, 1e-6);
 }
 
 TEST(order_violations_count_pairs_that_do_not_grow) {

@@ -7,48 +7,13 @@
 
 #include "core/thread_pool.h"
 #include "cpu/cpu_backend.h"
-#include "model/network.h"
-#include "model/planner.h"
 #include "model/posterior_network.h"
-#include "test/synthetic.h"
+#include "test/small_planner.h"
 #include "test/test.h"
 
 namespace wam::test {
 
 namespace {
-
-using namespace wam::model;
-
-ModelConfig small(MaskKind mask) {
-  ModelConfig c;
-  c.hidden = 32, c.layers = 3, c.heads = 2, c.kv_heads = 2, c.mlp_hidden = 64, c.encoder_hidden = 32;
-  c.max_agents = 6, c.max_lanes = 8, c.vocab = 101, c.mask = mask;
-  c.slot_scale.assign(24, 5.0);
-  return c;
-}
-
-/// Random weights with a head strong enough for posteriors with structure.
-std::shared_ptr<const Model> random_model(const ModelConfig& config, std::uint64_t seed) {
-  const Network network(config);
-  std::vector<real> block = initial_weights(config, network, seed, {});
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(config.hidden) * network.feature_dim; ++i) {
-    block[static_cast<std::size_t>(network.numeric_head.weight + i)] *= 20;
-  }
-  return std::make_shared<Model>(config, named_tensors(network.layout, "", block.data()));
-}
-
-scene::Observation observed(const scene::Dataset& data, int window) {
-  scene::Observation o;
-  data.observe(window, o);
-  return o;
-}
-
-PlanOptions sampled(int steps, int samples, std::uint64_t seed) {
-  PlanOptions o;
-  o.steps = steps, o.samples = samples, o.seed = seed;
-  o.decode = o.last_decode = DecodeRule::sample;
-  return o;
-}
 
 std::vector<cpu::Isa> isas() {
   std::vector<cpu::Isa> list;
@@ -63,7 +28,7 @@ std::vector<cpu::Isa> isas() {
 TEST(prefix_cached_logits_equal_a_full_recompute) {
   const auto data = bent_dataset(6, 90);
   for (MaskKind mask : {MaskKind::prefix, MaskKind::causal}) {
-    ModelConfig config = small(mask);
+    ModelConfig config = small_planner(mask);
     if (mask == MaskKind::causal) config.rope_theta = 1000;
     const auto model = random_model(config, 4);
     const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
@@ -76,12 +41,15 @@ TEST(prefix_cached_logits_equal_a_full_recompute) {
       for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>((i * 37 + window) % 102);
       const std::size_t n = tokens.size() * static_cast<std::size_t>(config.vocab);
       network.set_prefix(features, 3, true);
+      network.encode_prefix();
       const real* p = network.logits(tokens.data(), 3);
       const std::vector<real> cached(p, p + n);
       network.set_prefix(features, 3, false);
+      network.encode_prefix();
       CHECK_ALL_NEAR(network.logits(tokens.data(), 3), cached.data(), static_cast<long>(n), 1e-5);
       // The cache survives steps: a second call with other tokens, then the first again.
       network.set_prefix(features, 3, true);
+      network.encode_prefix();
       std::vector<std::int32_t> other(tokens.rbegin(), tokens.rend());
       network.logits(other.data(), 3);
       CHECK_SAME_BITS(network.logits(tokens.data(), 3), cached.data(), n);
@@ -91,7 +59,7 @@ TEST(prefix_cached_logits_equal_a_full_recompute) {
 
 TEST(prefix_cached_sampling_gives_exactly_the_tokens_of_a_full_recompute) {
   const auto data = bent_dataset(6, 90);
-  const auto model = random_model(small(MaskKind::prefix), 5);
+  const auto model = random_model(small_planner(MaskKind::prefix), 5);
   const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
   PlanEngine engine(model, *backend, {4, 8});
   PlanOutput cached, full;
@@ -111,7 +79,7 @@ TEST(prefix_cached_sampling_gives_exactly_the_tokens_of_a_full_recompute) {
 TEST(a_sample_does_not_depend_on_how_many_are_drawn_beside_it) {
   const auto data = bent_dataset(6, 90);
   for (MaskKind mask : {MaskKind::prefix, MaskKind::full}) {
-    const auto model = random_model(small(mask), 6);
+    const auto model = random_model(small_planner(mask), 6);
     const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
     PlanEngine engine(model, *backend, {8, 8});
     PlanOutput one, many;
@@ -127,7 +95,7 @@ TEST(a_sample_does_not_depend_on_how_many_are_drawn_beside_it) {
 
 TEST(plans_are_the_same_on_one_and_two_threads_and_on_avx2_and_avx512) {
   const auto data = bent_dataset(6, 90);
-  const auto model = random_model(small(MaskKind::prefix), 7);
+  const auto model = random_model(small_planner(MaskKind::prefix), 7);
   const FlushDenormals flush;
   ThreadPool two(2);
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
@@ -152,7 +120,7 @@ TEST(plans_are_the_same_on_one_and_two_threads_and_on_avx2_and_avx512) {
 
 TEST(one_step_argmax_takes_the_token_of_the_largest_logit) {
   const auto data = bent_dataset(6, 90);
-  const ModelConfig config = small(MaskKind::prefix);
+  const ModelConfig config = small_planner(MaskKind::prefix);
   const auto model = random_model(config, 8);
   const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
   PlanEngine engine(model, *backend, {1, 8});
@@ -166,6 +134,7 @@ TEST(one_step_argmax_takes_the_token_of_the_largest_logit) {
   engine.plan(observation, options, out);
   builder.build(observation, {}, features);
   network.set_prefix(features, 1, true);
+  network.encode_prefix();
   const std::vector<std::int32_t> mask(24, config.vocab);
   const real* logits = network.logits(mask.data(), 1);
   for (int slot = 0; slot < 24; ++slot) {
@@ -177,7 +146,7 @@ TEST(one_step_argmax_takes_the_token_of_the_largest_logit) {
 
 TEST(a_deadline_in_the_past_still_gives_a_whole_plan_of_one_step) {
   const auto data = bent_dataset(4, 90);
-  const auto model = random_model(small(MaskKind::prefix), 9);
+  const auto model = random_model(small_planner(MaskKind::prefix), 9);
   const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
   PlanEngine engine(model, *backend, {4, 16});
   PlanOptions options = sampled(10, 2, 1);
@@ -197,7 +166,7 @@ TEST(a_deadline_in_the_past_still_gives_a_whole_plan_of_one_step) {
 TEST(an_abort_before_the_first_step_runs_nothing) {
   const auto data = bent_dataset(4, 90);
   const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
-  PlanEngine engine(random_model(small(MaskKind::prefix), 9), *backend, {4, 16});
+  PlanEngine engine(random_model(small_planner(MaskKind::prefix), 9), *backend, {4, 16});
   const std::atomic<bool> abort{true};
   PlanOptions options;
   options.abort = &abort;
@@ -210,7 +179,7 @@ TEST(an_abort_before_the_first_step_runs_nothing) {
 TEST(a_plan_for_another_tracked_point_is_the_same_motion_of_the_box) {
   // Observed at the rear axle or at the box centre, the vehicle is the same: the centre path of both plans must agree.
   const auto data = bent_dataset(4, 90);
-  const auto model = random_model(small(MaskKind::prefix), 10);
+  const auto model = random_model(small_planner(MaskKind::prefix), 10);
   const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
   PlanEngine engine(model, *backend, {1, 4});
   scene::Observation center = observed(*data, 2), rear = center;

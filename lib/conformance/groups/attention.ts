@@ -2,6 +2,7 @@ import { type AttentionMask, attention, attentionBackward } from '../../kernels.
 import { NotImplemented } from '../check.js';
 import { numberOf } from '../golden.js';
 import type { GroupRunner } from '../groups.js';
+import { largestError, plainAttention } from '../plain-16-bit.js';
 
 /** [B, H, L, D] to [B, L, H, D] and, with H and L exchanged, back. */
 function swapAxes(x: ArrayLike<number>, b: number, h: number, l: number, d: number): Float32Array {
@@ -53,6 +54,26 @@ export const runAttention: GroupRunner = (check, golden, test, engine) => {
     ...engine,
   };
   const result = attention(input);
+  if (engine.precision === 'bf16' || engine.precision === 'f16') {
+    const dout = queries('dout');
+    const gradient = attentionBackward({ ...input, ...result, dout });
+    const lens = input.keyLengths;
+    const prefix = typeof input.mask === 'object' ? input.mask.prefix : undefined;
+    const sees = (b: number, i: number, j: number) => {
+      if (lens !== undefined) return j < lens[b]!;
+      if (prefix !== undefined) return i >= prefix || j < prefix;
+      return input.mask !== 'causal' || j <= i;
+    };
+    const plain = plainAttention({ ...input, dout, sees }, engine.precision);
+    const wanted = { out: queries('out'), dq: queries('dq'), dk: keys('dk'), dv: keys('dv') };
+    const got = { out: result.out, ...gradient };
+    for (const field of ['out', 'dq', 'dk', 'dv'] as const) {
+      // The goldens themselves are rounded to float.
+      const abs = 2 * largestError(plain[field], wanted[field]) + golden.limit('fwd_abs');
+      check.close(field, got[field], wanted[field], { abs });
+    }
+    return;
+  }
   const abs = golden.limit('fwd_abs');
   check.close('out', result.out, queries('out'), { abs });
   const dout = queries('dout');

@@ -3,7 +3,7 @@ import { numberOf } from '../golden.js';
 import type { GroupRunner } from '../groups.js';
 
 /** Posteriors after the released top-k rules. */
-export const runTopkPosterior: GroupRunner = (check, golden, test) => {
+export const runTopkPosterior: GroupRunner = (check, golden, test, engine) => {
   const logits = golden.float32(test, 'logits');
   const vocab = golden.shape(test, 'logits').at(-1)!;
   const k = numberOf(test.k, 'k');
@@ -14,6 +14,6 @@ export const runTopkPosterior: GroupRunner = (check, golden, test) => {
           uniform: golden.float32(test, 'uniform'),
           temperature: numberOf(test.gumbel_temperature, 'gumbel_temperature'),
         };
-  const prob = topkPosterior({ logits, vocab, k, ...gumbel });
+  const prob = topkPosterior({ logits, vocab, k, ...gumbel, ...engine });
   check.close('prob', prob, golden.floats(test, 'prob').data, { abs: golden.limit('abs') });
 };

@@ -1,0 +1,33 @@
+import { type Command, Option } from 'commander';
+import type { DeviceOptions } from '../device.js';
+
+/** What the options of {@link addDeviceFlags} parse to. */
+export interface DeviceFlags {
+  device?: DeviceOptions['device'];
+  precision?: DeviceOptions['precision'];
+}
+
+/** `--device` and `--precision`. */
+export function addDeviceFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--device <name>', 'where the engine works').choices([
+        'auto',
+        'cpu',
+        'cuda',
+        'simt',
+      ]),
+    )
+    .addOption(
+      new Option('--precision <name>', 'of matrix products on a GPU (default: fp32)').choices([
+        'fp32',
+        'bf16',
+        'f16',
+      ]),
+    );
+}
+
+/** The device that the flags name. */
+export function deviceOf({ device, precision }: DeviceFlags): DeviceOptions {
+  return { device, precision };
+}
