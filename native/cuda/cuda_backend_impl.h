@@ -19,6 +19,8 @@ class GpuBackend final : public Backend {
   explicit GpuBackend(const gpu::Options& options);
   ~GpuBackend() override;
   const char* name() const override;
+  /// What operations are queued on; for events of a bench.
+  cudaStream_t stream() const { return stream_; }
 
   // cuda_memory.cpp
   bool unified() const override { return false; }
@@ -70,6 +72,10 @@ class GpuBackend final : public Backend {
   void refine_step(const RefineStep& s) override;
   void initial_tokens(int rows, int slots, int vocab, const std::uint64_t* seed, std::int32_t* x_0) override;
   void decode_posterior(const DecodePosterior& d) override;
+  void topk_posterior(int rows, int vocab, const real* logits, const float* uniform, double temperature, int k,
+                      real* prob) override;
+  void philox(std::int64_t count, const std::uint32_t* counter, std::uint32_t key0, std::uint32_t key1,
+              std::uint32_t* word, float* unit) override;
   void path_step(const PathStep& s) override;
   void path_noise(const PathNoise& s) override;
   void path_probability(int rows, const TokenMetric& metric, const real* beta, const std::int32_t* x_1,
