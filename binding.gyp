@@ -1,10 +1,19 @@
-# The CPU addon, built by node-gyp with g++, make and python3 only. CMakeLists.txt builds the same list of sources and
-# adds CUDA. One static library an instruction set, because gyp has flags for a target, not for a file.
+# The addon, built by node-gyp with g++, make and python3 only; CUDA code comes as a library that
+# scripts/build-kernels.mjs made. CMakeLists.txt builds the same list of sources. One static library for each set of flags,
+# because gyp has flags for a target, not for a file.
 {
   "includes": ["native/sources.gypi"],
   "variables": {
-    # 1 builds the native test programs too (scripts/build-native.mjs --tests); a user's build never does.
-    "wam_tests%": 0
+    # 1 builds the native test programs too, and an addon with `device: 'simt'` (scripts/build-native.mjs --tests); a
+    # user's build never does.
+    "wam_tests%": 0,
+    # 1 links build-cuda/libwam_cuda.a (scripts/build-native.mjs --cuda).
+    "wam_cuda%": 0,
+    "wam_napi_defines": [
+      "NAPI_CPP_EXCEPTIONS",
+      "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
+      "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+    ]
   },
   "target_defaults": {
     "include_dirs": ["native"],
@@ -43,15 +52,35 @@
       "sources": ["<@(wam_binding_sources)"],
       "cflags_cc": ["<@(wam_baseline_flags)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": [
-        "NAPI_CPP_EXCEPTIONS",
-        "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
-        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
-      ],
-      "dependencies": ["wam_core"],
+      "defines": ["<@(wam_napi_defines)"],
+      "dependencies": ["wam_core", "wam_devices"],
       "conditions": [
         ["target_arch=='x64'", { "dependencies": ["wam_avx2", "wam_avx512"] }],
-        ["OS=='linux'", { "ldflags": ["-Wl,--exclude-libs,ALL"] }]
+        ["OS=='linux'", { "ldflags": ["-Wl,--exclude-libs,ALL"] }],
+        ["wam_cuda==1", {
+          "libraries": [
+            "<(module_root_dir)/build-cuda/libwam_cuda.a",
+            "<(module_root_dir)/build-cuda/libcudart_static.a",
+            "-ldl", "-lrt", "-lpthread"
+          ]
+        }]
+      ]
+    },
+    {
+      # The part of the binding that knows which devices this build has. Apart, so that going from one kind of build to
+      # another compiles it and nothing else.
+      "target_name": "wam_devices",
+      "type": "static_library",
+      "sources": ["<@(wam_device_sources)"],
+      "cflags_cc": ["<@(wam_baseline_flags)"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["<@(wam_napi_defines)"],
+      "conditions": [
+        ["wam_cuda==1", { "defines": ["WAM_CUDA=1"] }],
+        ["wam_tests==1", {
+          "defines": ["WAM_SIMT=1"],
+          "dependencies": ["wam_simt", "wam_simt_kernels"]
+        }]
       ]
     }
   ],
@@ -92,6 +121,45 @@
           "sources": ["<@(wam_core_sources)", "<@(wam_test_sources)"],
           "defines": ["WAM_REAL=double"],
           "cflags_cc": ["<@(wam_baseline_flags)"]
+        },
+        {
+          # What runs kernels on the CPU, and what the memory hooks of the compiler call.
+          "target_name": "wam_simt",
+          "type": "static_library",
+          "sources": ["<@(wam_simt_sources)"],
+          "cflags!": ["-O3"],
+          "cflags": ["-O2"],
+          "cflags_cc": ["<@(wam_baseline_flags)"]
+        },
+        {
+          # The GPU backend and its kernels for the harness. The hooks of the sanitizers report every load and store;
+          # wam_simt has them, so nothing is linked with -fsanitize. `#pragma unroll` is for nvcc.
+          "target_name": "wam_simt_kernels",
+          "type": "static_library",
+          "sources": ["<@(wam_cuda_sources)"],
+          "cflags!": ["-O3"],
+          "cflags": ["-O1", "-g", "-Wno-unknown-pragmas", "<@(wam_harness_flags)"],
+          "cflags_cc": ["<@(wam_baseline_flags)"],
+          "dependencies": ["wam_simt"]
+        },
+        {
+          # Kernels with planted bugs, which the harness must find.
+          "target_name": "wam_simt_planted",
+          "type": "static_library",
+          "sources": ["<@(wam_planted_sources)"],
+          "cflags!": ["-O3"],
+          "cflags": ["-O1", "-g", "-Wno-unknown-pragmas", "<@(wam_harness_flags)"],
+          "cflags_cc": ["<@(wam_baseline_flags)"]
+        },
+        {
+          "target_name": "wam_flow_gpu_tests",
+          "type": "executable",
+          "sources": ["native/test/main.cpp", "<@(wam_gpu_test_sources)"],
+          "cflags!": ["-O3"],
+          "cflags": ["-O1", "-Wno-unknown-pragmas"],
+          "cflags_cc": ["<@(wam_baseline_flags)"],
+          "dependencies": ["wam_core", "wam_simt_planted", "wam_simt_kernels", "wam_simt"],
+          "conditions": [["target_arch=='x64'", { "dependencies": ["wam_avx2", "wam_avx512"] }]]
         }
       ]
     }]

@@ -1,16 +1,20 @@
 // The bench suites.
 //
 //   npm run bench                               all of them, a table
-//   npm run bench -- --filter sim --json        one of planner, sim; one JSON line a row
+//   npm run bench -- --filter sim --json        one of planner, sim, kernels; one JSON line a row
 //   npm run bench -- --data DIR --split val --calls 2000
 //   npm run bench -- --filter sim --scene scene.json
+//   npm run bench -- --filter kernels --precision bf16 --gpu 0       on a machine that has a GPU
 
 import { cpus } from 'node:os';
-import { flag, option } from './observations.mjs';
-import { benchPlanner } from './planner.mjs';
-import { benchSimulator } from './simulator.mjs';
+import { flag, option } from './options.mjs';
 
-const suites = { planner: benchPlanner, sim: benchSimulator };
+// Imported when wanted: only some need the built package.
+const suites = {
+  planner: async () => (await import('./planner.mjs')).benchPlanner,
+  sim: async () => (await import('./simulator.mjs')).benchSimulator,
+  kernels: async () => (await import('./kernels.mjs')).benchKernels,
+};
 const wanted = option('filter', Object.keys(suites).join(',')).split(',');
 for (const name of wanted) {
   if (!Object.hasOwn(suites, name)) {
@@ -25,7 +29,10 @@ function report(row) {
   if (flag('json')) console.log(JSON.stringify(row));
 }
 
-for (const name of wanted) await suites[name](report);
+for (const name of wanted) {
+  const bench = await suites[name]();
+  await bench(report);
+}
 report({
   bench: 'process',
   cpu: cpus()[0]?.model,

@@ -1,7 +1,8 @@
 // Latency of a plan from observation to trajectory, and time of a training step.
 
 import { Planner, readScenarios, train } from '../dist/index.js';
-import { observations, option, percentile } from './observations.mjs';
+import { observations } from './observations.mjs';
+import { option, percentile } from './options.mjs';
 
 /** p50 and p99 are over calls; rows ran one after the other, so compare them as ratios with care. */
 export async function benchPlanner(report) {

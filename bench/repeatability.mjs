@@ -7,7 +7,8 @@
 // falls within rounding of a boundary may differ; how many do, and by how much their plans, is what this prints.
 
 import { Planner } from '../dist/index.js';
-import { flag, observations, option } from './observations.mjs';
+import { observations } from './observations.mjs';
+import { flag, option } from './options.mjs';
 
 const seeds = Number(option('seeds', 1000));
 const inputs = await observations(64);

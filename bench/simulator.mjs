@@ -1,7 +1,7 @@
 // Throughput of the simulator and the PDM score: groups of 24 trajectories, as alignment draws them, in a dense scene.
 
 import { generateScenarios, PdmScorer, readSceneFile, sceneFromWindow } from '../dist/index.js';
-import { option, percentile } from './observations.mjs';
+import { option, percentile } from './options.mjs';
 
 const kGroup = 24;
 const kRepetitions = 21;

@@ -17,6 +17,11 @@
       "-mfma",
       "-ffp-contract=off"
     ],
+    "wam_harness_flags": [
+      "-fsanitize=thread,alignment",
+      "--param",
+      "tsan-instrument-func-entry-exit=0"
+    ],
     "wam_core_sources": [
       "native/core/thread_pool.cpp",
       "native/cpu/cpu_attention.cpp",
@@ -24,13 +29,14 @@
       "native/cpu/cpu_backend_flow.cpp",
       "native/cpu/cpu_backend_posterior.cpp",
       "native/cpu/cpu_gemm.cpp",
+      "native/cpu/cpu_refine.cpp",
       "native/cpu/cpu_rows.cpp",
+      "native/cpu/cpu_topk.cpp",
       "native/cpu/cpu_training.cpp",
       "native/cpu/kernels_portable.cpp",
       "native/flow/grid.cpp",
       "native/flow/mixture.cpp",
       "native/flow/order.cpp",
-      "native/flow/posterior.cpp",
       "native/flow/schedule.cpp",
       "native/model/batch_loss.cpp",
       "native/model/config.cpp",
@@ -82,7 +88,22 @@
     "wam_avx512_sources": [
       "native/cpu/kernels_avx512.cpp"
     ],
-    "wam_cuda_sources": [],
+    "wam_cuda_sources": [
+      "native/cuda/cuda_attention.cpp",
+      "native/cuda/cuda_attention_fp32.cpp",
+      "native/cuda/cuda_attention_mma.cpp",
+      "native/cuda/cuda_attention_mma_dkdv.cpp",
+      "native/cuda/cuda_attention_mma_dq.cpp",
+      "native/cuda/cuda_elements.cpp",
+      "native/cuda/cuda_gemm.cpp",
+      "native/cuda/cuda_gemm_fp32.cpp",
+      "native/cuda/cuda_gemm_mma.cpp",
+      "native/cuda/cuda_memory.cpp",
+      "native/cuda/cuda_path.cpp",
+      "native/cuda/cuda_rows.cpp",
+      "native/cuda/cuda_tokens.cpp",
+      "native/cuda/kernel_list.cpp"
+    ],
     "wam_binding_sources": [
       "native/binding/addon.cpp",
       "native/binding/config_reader.cpp",
@@ -110,6 +131,27 @@
       "native/binding/training.cpp",
       "native/binding/training_binding.cpp"
     ],
+    "wam_device_sources": [
+      "native/binding/devices.cpp"
+    ],
+    "wam_simt_sources": [
+      "native/simt/alignment_hooks.cpp",
+      "native/simt/async_copy.cpp",
+      "native/simt/atomics.cpp",
+      "native/simt/builtins.cpp",
+      "native/simt/device_buffers.cpp",
+      "native/simt/engine.cpp",
+      "native/simt/fiber.cpp",
+      "native/simt/harness.cpp",
+      "native/simt/report.cpp",
+      "native/simt/runtime.cpp",
+      "native/simt/segments.cpp",
+      "native/simt/shadow.cpp",
+      "native/simt/shadow_reports.cpp",
+      "native/simt/stream.cpp",
+      "native/simt/tensor_core.cpp",
+      "native/simt/tsan_hooks.cpp"
+    ],
     "wam_test_sources": [
       "native/test/cpu_attention_test.cpp",
       "native/test/cpu_gemm_test.cpp",
@@ -130,6 +172,36 @@
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
       "native/test/trajectory_test.cpp"
+    ],
+    "wam_gpu_test_sources": [
+      "native/test/gpu/attention_backward_test.cpp",
+      "native/test/gpu/attention_test.cpp",
+      "native/test/gpu/elements_test.cpp",
+      "native/test/gpu/gemm_mma_test.cpp",
+      "native/test/gpu/gemm_test.cpp",
+      "native/test/gpu/harness_faults_test.cpp",
+      "native/test/gpu/harness_test.cpp",
+      "native/test/gpu/model_test.cpp",
+      "native/test/gpu/norm_test.cpp",
+      "native/test/gpu/path_test.cpp",
+      "native/test/gpu/refine_test.cpp",
+      "native/test/gpu/rows_test.cpp",
+      "native/test/gpu/token_bounds_test.cpp",
+      "native/test/gpu/tokens_test.cpp",
+      "native/test/gpu/triplet_test.cpp"
+    ],
+    "wam_planted_sources": [
+      "native/test/gpu/planted/harness_kernels.cpp"
+    ],
+    "wam_kernel_bench_sources": [
+      "native/bench/cublas.cpp",
+      "native/bench/dense_cases.cpp",
+      "native/bench/device_peaks.cpp",
+      "native/bench/flow_cases.cpp",
+      "native/bench/main.cpp",
+      "native/bench/registry.cpp",
+      "native/bench/row_cases.cpp",
+      "native/bench/timing.cpp"
     ]
   }
 }

@@ -1,15 +1,18 @@
 #!/usr/bin/env node
-// Builds the CPU addon with node-gyp into build/Release, only what has changed. In this repository it is
+// Builds the addon with node-gyp into build/Release, only what has changed. In this repository it is
 // `npm run build:native`; for users on a platform without a prebuilt addon it is `npx wam-flow-build`.
 //
-//   --tests    the native test programs too (float and double)
-//   --clean    from nothing
+//   --tests        the native test programs too, and the harness that runs kernels without a GPU (`device: 'simt'`)
+//   --cuda         with CUDA code for every GPU, which scripts/build-kernels.mjs compiles first; it needs nvcc
+//   --cuda=auto    so if nvcc is found, else for the CPU alone with a note
+//   --clean        from nothing
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { findToolkit } from './cuda-toolkit.mjs';
 import { root } from './paths.mjs';
 
 const node = realpathSync(process.execPath);
@@ -37,11 +40,38 @@ if (!nodeGyp) {
 }
 
 const options = process.argv.slice(2);
-const unknown = options.find((option) => !['--tests', '--clean'].includes(option));
+const known = ['--tests', '--clean', '--cuda', '--cuda=auto'];
+const unknown = options.find((option) => !known.includes(option));
 if (unknown) {
-  console.error(`wam-flow: unknown option ${unknown}; there are --tests and --clean`);
+  console.error(`wam-flow: unknown option ${unknown}; there are ${known.join(', ')}`);
   process.exit(2);
 }
+
+function wantsCuda() {
+  if (options.includes('--cuda')) return true;
+  if (!options.includes('--cuda=auto')) return false;
+  if (findToolkit()) return true;
+  console.log('wam-flow: nvcc was not found, so the addon is built for the CPU alone');
+  return false;
+}
+
+/** The addon is linked anew when the kernels are newer: make knows the library by name only. */
+function buildKernels() {
+  const kernels = spawnSync(process.execPath, [join(root, 'scripts', 'build-kernels.mjs')], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (kernels.status !== 0) process.exit(kernels.status ?? 1);
+  const library = statSync(join(root, 'build-cuda', 'libwam_cuda.a')).mtimeMs;
+  for (const folder of ['', 'obj.target']) {
+    const addon = join(root, 'build', 'Release', folder, 'wam_flow.node');
+    if (existsSync(addon) && statSync(addon).mtimeMs < library) rmSync(addon);
+  }
+}
+
+const cuda = wantsCuda();
+if (cuda) buildKernels();
+const defines = { wam_tests: options.includes('--tests') ? 1 : 0, wam_cuda: cuda ? 1 : 0 };
 
 const headers = join(dirname(node), '..');
 const hasHeaders = existsSync(join(headers, 'include', 'node', 'node_api.h'));
@@ -61,7 +91,12 @@ const run = spawnSync(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, GYP_DEFINES: `wam_tests=${options.includes('--tests') ? 1 : 0}` },
+    env: {
+      ...process.env,
+      GYP_DEFINES: Object.entries(defines)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' '),
+    },
   },
 );
 if (run.error) throw run.error;

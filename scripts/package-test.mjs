@@ -2,9 +2,10 @@
 // Packs the package as it would be published and checks the tarball from a user's side: its contents and size, which
 // system libraries the addon wants, its types, and that it installs and plans without a compiler.
 
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Checks, expect, run } from './checks.mjs';
+import { findToolkit } from './cuda-toolkit.mjs';
 import { bareEnvironment, install, npm, pack, tarball } from './installed-package.mjs';
 import { root } from './paths.mjs';
 
@@ -39,7 +40,9 @@ checks.check('tarball has what a user needs and nothing else', () => {
     'CHANGELOG.md',
     'binding.gyp',
     'CMakeLists.txt',
+    'native/kernels/device.cuh',
     'native/sources.gypi',
+    'scripts/build-kernels.mjs',
     'scripts/build-native.mjs',
     'dist/index.js',
     'dist/index.cjs',
@@ -57,7 +60,9 @@ checks.check('tarball has what a user needs and nothing else', () => {
     'missing: examples',
   );
   const stray = inside.filter((file) =>
-    /^(test|native\/test|build|out|node_modules|\.ci|docs\/internal)\//.test(file),
+    /^(test|native\/(bench|simt|test)|build|build-\w+|out|node_modules|\.ci|docs\/internal)\//.test(
+      file,
+    ),
   );
   expect(stray.length === 0, `stray: ${stray.join(', ')}`);
   const { size } = statSync(tarball);
@@ -80,6 +85,26 @@ checks.check('the addon asks for no newer glibc and libstdc++ than it may', () =
   return Object.entries(highest)
     .map(([library, version]) => `${library} ${version.join('.')}`)
     .join(', ');
+});
+
+const addon = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'wam-flow.glibc.node');
+const size = `${(statSync(addon).size / MiB).toFixed(2)} MiB`;
+if (findToolkit()) {
+  checks.check('the addon carries the kernels, and no CUDA library is needed to load it', () => {
+    const sections = run('objdump', ['-h', addon]).stdout;
+    expect(/ \.nv_fatbin /.test(sections), 'there is no section of CUDA code in it');
+    const needed = run('objdump', ['-p', addon]).stdout;
+    expect(!/NEEDED.*(cuda|cudart)/.test(needed), `it needs a CUDA library:\n${needed}`);
+    const bytes = Number.parseInt(/ \.nv_fatbin +([0-9a-f]+)/.exec(sections)[1], 16);
+    return `${size}, ${(bytes / MiB).toFixed(2)} MiB of it for GPUs`;
+  });
+} else {
+  checks.skip('the addon carries the kernels', `nvcc was not found; ${size} for the CPU alone`);
+}
+
+checks.check('no harness is in the addon', () => {
+  const text = readFileSync(addon);
+  expect(!text.includes('wam::simt') && !text.includes('3wam4simt'), 'it has code of native/simt');
 });
 
 checks.check('publint', () => {

@@ -32,35 +32,42 @@ describe('theoretical occupancy', () => {
     [90, 128, 168, 0, 3, 0.1875, 'registers'],
     [120, 1024, 48, 0, 1, 2 / 3, 'warps'],
     [87, 1024, 255, 0, 0, 0, 'registers'],
-  ])('sm_%i, %i threads, %i registers, %i bytes', (arch, threads, registers, sharedBytes, ...want) => {
-    const got = occupancy(arch, { threads, registers, sharedBytes });
-    expect([got.blocks, got.occupancy]).toEqual([want[0], want[1]]);
-    expect(got.limitedBy).toContain(want[2]);
-  });
+  ])(
+    'sm_%i, %i threads, %i registers, %i bytes',
+    (arch, threads, registers, sharedBytes, ...want) => {
+      const got = occupancy(arch, { threads, registers, sharedBytes });
+      expect([got.blocks, got.occupancy]).toEqual([want[0], want[1]]);
+      expect(got.limitedBy).toContain(want[2]);
+    },
+  );
 
   it('is known for every architecture that is built', () => {
     for (const arch of archs) expect(multiprocessors[arch], `sm_${arch}`).toBeDefined();
   });
 
-  it.skipIf(!toolkit?.include)('agrees with the header of the toolkit over thousands of kernels', () => {
-    const cases = archs.flatMap((arch) => {
-      const limit = multiprocessors[arch]!.sharedPerBlock;
-      return [32, 64, 96, 128, 160, 256, 384, 512, 1024].flatMap((threads) =>
-        [16, 32, 40, 64, 72, 96, 128, 168, 255].flatMap((registers) =>
-          [0, 100, 4096, 16_640, 33_000, 49_152, 65_536, 99 * 1024, limit].flatMap((sharedBytes) =>
-            sharedBytes > limit ? [] : [{ arch, threads, registers, sharedBytes }],
+  it.skipIf(!toolkit?.include)(
+    'agrees with the header of the toolkit over thousands of kernels',
+    () => {
+      const cases = archs.flatMap((arch) => {
+        const limit = multiprocessors[arch]!.sharedPerBlock;
+        return [32, 64, 96, 128, 160, 256, 384, 512, 1024].flatMap((threads) =>
+          [16, 32, 40, 64, 72, 96, 128, 168, 255].flatMap((registers) =>
+            [0, 100, 4096, 16_640, 33_000, 49_152, 65_536, 99 * 1024, limit].flatMap(
+              (sharedBytes) =>
+                sharedBytes > limit ? [] : [{ arch, threads, registers, sharedBytes }],
+            ),
           ),
-        ),
-      );
-    });
-    expect(cases.length).toBeGreaterThan(4000);
-    const theirs = askHeader(cases);
-    const different = cases.flatMap((c, i) => {
-      const { blocks } = occupancy(c.arch, c);
-      return blocks === theirs[i] ? [] : [{ ...c, blocks, theirs: theirs[i] }];
-    });
-    expect(different).toEqual([]);
-  });
+        );
+      });
+      expect(cases.length).toBeGreaterThan(4000);
+      const theirs = askHeader(cases);
+      const different = cases.flatMap((c, i) => {
+        const { blocks } = occupancy(c.arch, c);
+        return blocks === theirs[i] ? [] : [{ ...c, blocks, theirs: theirs[i] }];
+      });
+      expect(different).toEqual([]);
+    },
+  );
 });
 
 type Case = { arch: number; threads: number; registers: number; sharedBytes: number };
@@ -98,13 +105,15 @@ int main() {
 `,
     );
     const program = join(folder, 'ask');
-    const compiled = spawnSync('g++', ['-I', toolkit!.include, source, '-o', program], {
+    const compiled = spawnSync('g++', ['-I', toolkit!.include!, source, '-o', program], {
       encoding: 'utf8',
     });
     expect(compiled.status, compiled.stderr).toBe(0);
     const input = cases.map(({ arch, threads, registers, sharedBytes }) => {
       const { warps, shared, sharedPerBlock, reserved } = multiprocessors[arch]!;
-      return [arch, warps, shared, sharedPerBlock, reserved, threads, registers, sharedBytes].join(' ');
+      return [arch, warps, shared, sharedPerBlock, reserved, threads, registers, sharedBytes].join(
+        ' ',
+      );
     });
     const { stdout } = spawnSync(program, { input: input.join('\n'), encoding: 'utf8' });
     return stdout.trim().split('\n').map(Number);

@@ -77,8 +77,14 @@ describe('the manifest', () => {
 
   it.each([
     ['int n = 0; // rows\n const float *a = nullptr, *b = nullptr;', ['n', 'a', 'b']],
-    ['RowNorm norm{}; std::uint32_t key[2] = {0, 0}; /* x; */ float eps = 1e-5f;', ['norm', 'key', 'eps']],
-    ['static constexpr int kRows = 4; using T = float; int rows() const { return n; } int n;', ['n']],
+    [
+      'RowNorm norm{}; std::uint32_t key[2] = {0, 0}; /* x; */ float eps = 1e-5f;',
+      ['norm', 'key', 'eps'],
+    ],
+    [
+      'static constexpr int kRows = 4; using T = float; int rows() const { return n; } int n;',
+      ['n'],
+    ],
     ['Pair<int, float> pair; unsigned long long seed;', ['pair', 'seed']],
     ['#if 0\n#endif\n  float scale;', ['scale']],
   ])('finds the fields of { %s }', (body, names) => {
@@ -112,7 +118,7 @@ const listed = {
   cases: [{ shape: '1 M', flops: 2e6, bytes: 12e6, blocks: 64 }],
 };
 
-function withResources(change: (r: typeof resources.kernels[0]) => void) {
+function withResources(change: (r: (typeof resources.kernels)[0]) => void) {
   const copy = structuredClone(resources);
   change(copy.kernels[0]!);
   return joinKernels(copy, [listed], normalise).kernels;
@@ -131,7 +137,9 @@ describe('the report', () => {
 
   it('names a kernel that is not listed, one that is not built, and one listed twice', () => {
     expect(joinKernels(resources, [], normalise).problems).toHaveLength(1);
-    expect(joinKernels({ ...resources, kernels: [] }, [listed], normalise).problems).toHaveLength(1);
+    expect(joinKernels({ ...resources, kernels: [] }, [listed], normalise).problems).toHaveLength(
+      1,
+    );
     expect(joinKernels(resources, [listed, listed], normalise).problems).toHaveLength(1);
   });
 
@@ -184,7 +192,7 @@ describe('architectures', () => {
     const some = onlyArchitectures([80, 89]);
     expect(gencode(some)).toEqual(['-gencode', 'arch=compute_80,code=[sm_80,sm_89,compute_80]']);
     expect(() => onlyArchitectures([70])).toThrow('70');
-    expect(gencode(ARCHITECTURES).filter((option) => option === '-gencode')).toHaveLength(5);
+    expect(gencode(ARCHITECTURES).filter((option: string) => option === '-gencode')).toHaveLength(5);
   });
 
   it('are the same in CMakeLists.txt', () => {
@@ -212,7 +220,8 @@ describe('the bench of kernels', () => {
   });
 
   // Where there is a GPU this would run the bench itself.
-  const hasGpu = existsSync('/dev') && readdirSync('/dev').some((file) => /^nvidia\d|^nvhost/.test(file));
+  const hasGpu =
+    existsSync('/dev') && readdirSync('/dev').some((file) => /^nvidia\d|^nvhost/.test(file));
   it.skipIf(hasGpu)('says that it was skipped where there is no GPU, and why', () => {
     const { status, stdout } = spawnSync(
       process.execPath,
@@ -220,7 +229,10 @@ describe('the bench of kernels', () => {
       { cwd: root, encoding: 'utf8' },
     );
     expect(status).toBe(0);
-    const rows = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(rows[0]).toEqual({ bench: 'kernels', skipped: expect.stringMatching(/nvcc|GPU/) });
     expect(rows.slice(1).map(({ bench }) => bench)).toEqual(['process']);
   });

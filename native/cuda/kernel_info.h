@@ -55,4 +55,7 @@ void list_elements_kernels(std::vector<KernelInfo>& out);   // cuda_elements.cpp
 void list_path_kernels(std::vector<KernelInfo>& out);       // cuda_path.cpp
 void list_tokens_kernels(std::vector<KernelInfo>& out);     // cuda_tokens.cpp
 
+/// All of them. kernel_list.cpp
+std::vector<KernelInfo> all_kernels();
+
 }  // namespace wam::WAM_GPU

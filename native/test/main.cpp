@@ -1,4 +1,5 @@
-// Runs the registered tests one after the other.
+// Runs the registered tests one after the other: those whose name contains the first argument, or, with `--shard I/N`,
+// every Nth from the Ith (from 0), so that N processes share them.
 #include <chrono>
 #include <cstring>
 #include <exception>
@@ -67,10 +68,18 @@ void check_same_bytes(const void* actual, const void* expected, std::size_t n, s
 int main(int argc, char** argv) {
   using namespace wam::test;
   const wam::FlushDenormals flush;
-  const char* filter = argc > 1 ? argv[1] : "";
+  const bool sharded = argc > 2 && std::strcmp(argv[1], "--shard") == 0;
+  std::size_t shard = 0, shards = 1;
+  if (sharded && std::sscanf(argv[2], "%zu/%zu", &shard, &shards) != 2) shards = 0;
+  if (shards == 0 || shard >= shards) {
+    std::printf("--shard: expected I/N with I below N, received %s\n", argv[2]);
+    return 1;
+  }
+  const char* filter = argc > 1 && !sharded ? argv[1] : "";
   const auto start = std::chrono::steady_clock::now();
   int tests = 0, failing = 0, skipped = 0;
-  for (const Entry& entry : entries()) {
+  for (std::size_t i = shard; i < entries().size(); i += shards) {
+    const Entry& entry = entries()[i];
     if (std::strstr(entry.name, filter) == nullptr) continue;
     running = entry.name, shown = 0, ++tests;
     const long failed_before = failed;

@@ -43,6 +43,7 @@ const LIST_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   wam_simt_sources: ['simt'],
   wam_test_sources: ['test'],
   wam_gpu_test_sources: ['test/gpu'],
+  wam_planted_sources: ['test/gpu/planted'],
   wam_kernel_bench_sources: ['bench'],
 };
 
