@@ -180,10 +180,12 @@
       "native/test/gpu/gemm_mma_test.cpp",
       "native/test/gpu/gemm_test.cpp",
       "native/test/gpu/harness_faults_test.cpp",
+      "native/test/gpu/harness_runtime_test.cpp",
       "native/test/gpu/harness_test.cpp",
       "native/test/gpu/model_test.cpp",
       "native/test/gpu/norm_test.cpp",
       "native/test/gpu/path_test.cpp",
+      "native/test/gpu/planted_bugs_test.cpp",
       "native/test/gpu/refine_test.cpp",
       "native/test/gpu/rows_test.cpp",
       "native/test/gpu/token_bounds_test.cpp",
@@ -191,6 +193,7 @@
       "native/test/gpu/triplet_test.cpp"
     ],
     "wam_planted_sources": [
+      "native/test/gpu/planted/attention_bugs.cpp",
       "native/test/gpu/planted/harness_kernels.cpp"
     ],
     "wam_kernel_bench_sources": [

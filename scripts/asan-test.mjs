@@ -3,13 +3,12 @@
 // shared memory and device buffers are then plain allocations of exact size, and use after free is seen as well. Races
 // and reads before writes are not: those are found by the ordinary build (`npm test`).
 
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compileAll, unitOf } from './compile.mjs';
+import { runTestsInParts, runToEnd } from './native-tests.mjs';
 import { root } from './paths.mjs';
-import { closingLine, readClosingLine, sum } from './totals.mjs';
+import { closingLine } from './totals.mjs';
 
 const build = join(root, 'build-asan');
 const lists = JSON.parse(readFileSync(join(root, 'native', 'sources.gypi'), 'utf8')).variables;
@@ -52,38 +51,14 @@ function fail(message) {
   process.exit(1);
 }
 
-/** Runs to the end; resolves with the exit status and what was printed. */
-function start(command, args, env = process.env) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, env });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk;
-      });
-    }
-    child.once('error', reject);
-    child.once('close', (status, signal) => resolve({ status: status ?? signal, output }));
-  });
-}
-
 await compileAll(units).catch((error) => fail(error.message));
 const program = join(build, 'wam_flow_gpu_tests');
 const objects = units.map(({ object }) => object);
-const linked = await start('g++', [...sanitizer, ...objects, '-o', program, '-pthread']);
+const linked = await runToEnd('g++', [...sanitizer, ...objects, '-o', program, '-pthread']);
 if (linked.status !== 0) fail(linked.output);
 
 // Leaks are not looked for, and the check of containers takes those of uninstrumented files for overrun.
-const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0:detect_container_overflow=0' };
-const shards = availableParallelism();
-const parts = Array.from({ length: shards }, async (_, i) => {
-  const { status, output } = await start(program, ['--shard', `${i}/${shards}`], env);
-  console.log(output);
-  const counts = readClosingLine(output);
-  if (counts && (status === 0) === (counts.failed === 0)) return counts;
-  console.error(`asan: part ${i} ended with ${status}`);
-  return { ...(counts ?? sum([])), failed: Math.max(1, counts?.failed ?? 0) };
-});
-const total = sum(await Promise.all(parts));
+const ASAN_OPTIONS = 'detect_leaks=0:detect_container_overflow=0';
+const total = await runTestsInParts(program, { ...process.env, ASAN_OPTIONS });
 console.log(closingLine(total));
 process.exit(total.failed === 0 ? 0 : 1);

@@ -86,7 +86,12 @@ const units = lists.wam_cuda_sources.map((source) =>
 function keepPtx({ name, source }) {
   const keep = keepFolder(name);
   for (const { virtual, real } of architectures) {
-    const file = readdirSync(keep).find((f) => f.endsWith(`.compute_${virtual}.ptx`));
+    // Of a single pass the name does not say which.
+    const names = [
+      `${name}.compute_${virtual}.ptx`,
+      ...(architectures.length === 1 ? [`${name}.ptx`] : []),
+    ];
+    const file = names.find((f) => existsSync(join(keep, f)));
     if (!file) throw new Error(`${source}: nvcc left no PTX for compute_${virtual}`);
     for (const arch of real) {
       const folder = join(build, 'ptx', `sm_${arch}`);

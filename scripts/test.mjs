@@ -2,50 +2,24 @@
 // Runs the native test programs and vitest, and closes with the totals of both. Arguments go to vitest; with any, the
 // native programs are left out: `npm test -- test/layers.test.ts`.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { runTests, runTestsInParts } from './native-tests.mjs';
 import { root } from './paths.mjs';
-import { closingLine, readClosingLine, sum } from './totals.mjs';
+import { closingLine, sum } from './totals.mjs';
 
 const vitestArguments = process.argv.slice(2);
 
-/** The counts that a native test program prints last; one that dies before counts as a failure. */
-async function runNative(name, args = []) {
-  const program = join(root, 'build', 'Release', name);
-  const run = await new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: root });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk;
-      });
-    }
-    child.once('error', (error) => resolve({ output, how: error.message }));
-    child.once('close', (status, signal) =>
-      resolve({ output, status, how: signal ?? `status ${status}` }),
-    );
-  });
-  console.log(`\n# ${[name, ...args].join(' ')}\n${run.output}`);
-  const counts = readClosingLine(run.output);
-  if (counts && (run.status === 0) === (counts.failed === 0)) return counts;
-  console.error(`${name} ended with ${run.how}`);
-  return { ...(counts ?? sum([])), failed: Math.max(1, counts?.failed ?? 0) };
-}
-
-/** The programs that use all processors themselves one by one, then one that does not, in as many parts as there are. */
+/** The first two use all processors themselves. */
 async function runAllNative() {
-  const alone = [
-    await runNative('wam_flow_native_tests'),
-    await runNative('wam_flow_native_tests_f64'),
-  ];
-  const shards = availableParallelism();
-  const parts = Array.from({ length: shards }, (_, i) =>
-    runNative('wam_flow_gpu_tests', ['--shard', `${i}/${shards}`]),
-  );
-  return [...alone, ...(await Promise.all(parts))];
+  const folder = join(root, 'build', 'Release');
+  return sum([
+    await runTests(join(folder, 'wam_flow_native_tests')),
+    await runTests(join(folder, 'wam_flow_native_tests_f64')),
+    await runTestsInParts(join(folder, 'wam_flow_gpu_tests')),
+  ]);
 }
 
 function runVitest() {
@@ -90,7 +64,7 @@ function runVitest() {
   }
 }
 
-const native = vitestArguments.length === 0 ? await runAllNative() : [];
+const native = vitestArguments.length === 0 ? [await runAllNative()] : [];
 const total = sum([...native, runVitest()]);
 console.log(closingLine(total));
 process.exit(total.failed === 0 ? 0 : 1);

@@ -1,9 +1,9 @@
 #pragma once
 // Inverse CDF in index order over weights that are never stored: a row's weights are summed in float by blocks of 64
 // tokens, running sums of blocks are double, and once a draw has found its block the weights there are computed again.
-// Sums of 64 have the tree of the CPU backend (lane l adds elements l, 16+l, 32+l, 48+l, then lanes fold 8, 4, 2, 1), so
-// with the same weights they have its bits; above them double leaves 29 spare bits, whatever the order. Double is left
-// to one warp a row: smaller devices do two of its operations a cycle and multiprocessor.
+// Sums of 64 have the tree of the CPU backend (lane l adds elements l, 16+l, 32+l, 48+l, then lanes fold 8, 4, 2, 1),
+// so with the same weights they have its bits; above them double leaves 29 spare bits, whatever the order. Double is
+// left to one warp a row: smaller devices do two of its operations a cycle and multiprocessor.
 //
 // A weight is two functions: `float load(int i)`, what token i is weighed by, and `float2 of(float loaded)`, x the
 // weight and y another number summed along with it. Apart, so that four loads are in flight before the first is used.

@@ -76,8 +76,8 @@ WAM_DEVICE bool leaves(float jump, double expected) {
   return static_cast<double>(jump) < -expm1(-expected);
 }
 
-/// Where x_t goes: by one whole warp, after the sums over the band are complete, chunk_sum of rates (of weights when not
-/// `weight.rates`) and weight_sum of weights.
+/// Where x_t goes: by one whole warp, after the sums over the band are complete, chunk_sum of rates (of weights when
+/// not `weight.rates`) and weight_sum of weights.
 template <class Distance>
 WAM_DEVICE int move_token(const PathWeight<Distance>& weight, Band band, const float* chunk_sum,
                           const float* weight_sum, float step_weight, float jump, float draw, int x_t) {

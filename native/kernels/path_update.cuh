@@ -1,7 +1,8 @@
 #pragma once
 // One refinement step of a row in one launch: posterior from the logits, x_1, and x_t moved along the path. The
-// posterior exists in registers only. A row of 20,001 logits (80 KB) is read from L2 for its maximum and from L1 for its
-// sums, 1,250 and 625 cycles at 64 and 128 bytes a cycle; its weights take 20 operations a token of 128 lanes, 3,100.
+// posterior exists in registers only. A row of 20,001 logits (80 KB) is read from L2 for its maximum and from L1 for
+// its sums, 1,250 and 625 cycles at 64 and 128 bytes a cycle; its weights take 20 operations a token of 128 lanes,
+// 3,100.
 
 #include "core/philox.h"
 #include "kernels/path_metric.cuh"
@@ -86,8 +87,8 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
 
   // --- the posterior ---------------------------------------------------------------------------------------------
   const RowTop top = split ? merged_top(p.parts, logit_row) : block_top(logits, 0, p.vocab, partial_top);
-  const float cut = selects ? kth_logit(logits, p.vocab, p.top_k, histogram, slot)
-                            : cut_of(p.parts, logit_row, p.top_k, top);
+  const float cut =
+      selects ? kth_logit(logits, p.vocab, p.top_k, histogram, slot) : cut_of(p.parts, logit_row, p.top_k, top);
   const bool draws = p.rule != PosteriorRule::argmax;
   const PosteriorWeight decision = {logits, top.best, p.inverse_temperature, cut};
   // log p(x_1) is of softmax(logits), whatever x_1 was drawn from.
@@ -96,7 +97,8 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
     decision_sum = p.parts.decision_sum + static_cast<std::int64_t>(logit_row) * shape.chunks;
     plain_sum = p.parts.plain_sum + static_cast<std::int64_t>(logit_row) * shape.chunks;
   } else {
-    if (draws || p.log_probability != nullptr) sum_chunks<false>(decision, p.vocab, 0, shape.chunks, decision_sum, nullptr);
+    if (draws || p.log_probability != nullptr)
+      sum_chunks<false>(decision, p.vocab, 0, shape.chunks, decision_sum, nullptr);
     if (tempered && p.log_probability != nullptr) {
       const PosteriorWeight plain = {logits, top.best, 1.0f, -infinite()};
       sum_chunks<false>(plain, p.vocab, 0, shape.chunks, plain_sum, nullptr);

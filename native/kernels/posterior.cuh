@@ -169,11 +169,11 @@ struct PosteriorWeight {
 
 /// What posterior_top, posterior_cut and posterior_sums leave for the kernel that decides, a row of logits each.
 struct PosteriorParts {
-  RowTop* top = nullptr;           // [rows, splits]
-  float* cut = nullptr;            // [rows], or null: no cut
+  RowTop* top = nullptr;          // [rows, splits]
+  float* cut = nullptr;           // [rows], or null: no cut
   float* decision_sum = nullptr;  // [rows, chunks] of the weights that x_1 is drawn by
-  float* plain_sum = nullptr;      // [rows, chunks] of softmax(logits); null: not wanted, or the same
-  int splits = 0;                  // 32 at most
+  float* plain_sum = nullptr;     // [rows, chunks] of softmax(logits); null: not wanted, or the same
+  int splits = 0;                 // 32 at most
 };
 
 struct PosteriorPartParams {

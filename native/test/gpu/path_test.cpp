@@ -224,8 +224,7 @@ TEST(gpu_draws_on_a_boundary_take_the_token_above_and_medians_the_one_below) {
     m.jump = m.draw, m.x_t = m.x_1 = {0, 0, 0, 0};
     const Context at("vocab=" + std::to_string(vocab));
     const auto next = moved_on(*gpu, line_metric(vocab, 1), m);
-    for (std::size_t i = 0; i < 4; ++i)
-      CHECK_EQ(next[i], static_cast<int>(m.draw[i] * static_cast<float>(vocab)));
+    for (std::size_t i = 0; i < 4; ++i) CHECK_EQ(next[i], static_cast<int>(m.draw[i] * static_cast<float>(vocab)));
     const std::vector<float> logits(static_cast<std::size_t>(vocab), 0.5f);
     std::int32_t token = -7;
     CallStaging staging(*gpu);

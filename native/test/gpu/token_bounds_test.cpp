@@ -9,6 +9,12 @@
 #include "kernels/token_bounds.cuh"
 #include "test/gpu/gpu_support.h"
 
+namespace wam::simt {
+// Those of native/cuda, whose memory accesses are checked, and not copies compiled here.
+extern template void token_norms<TokenNormsConfig>(TokenNormsParams);
+extern template void token_bounds<TokenBoundsConfig>(TokenBoundsParams);
+}  // namespace wam::simt
+
 namespace wam::test {
 namespace {
 
