@@ -91,6 +91,7 @@
     "wam_cuda_sources": [
       "native/cuda/cuda_attention.cpp",
       "native/cuda/cuda_attention_fp32.cpp",
+      "native/cuda/cuda_attention_fp32_backward.cpp",
       "native/cuda/cuda_attention_mma.cpp",
       "native/cuda/cuda_attention_mma_dkdv.cpp",
       "native/cuda/cuda_attention_mma_dq.cpp",
@@ -186,6 +187,7 @@
       "native/test/gpu/norm_test.cpp",
       "native/test/gpu/path_test.cpp",
       "native/test/gpu/planted_bugs_test.cpp",
+      "native/test/gpu/planted_kernels_test.cpp",
       "native/test/gpu/refine_test.cpp",
       "native/test/gpu/rows_test.cpp",
       "native/test/gpu/token_bounds_test.cpp",

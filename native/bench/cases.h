@@ -14,8 +14,8 @@ namespace wam::bench {
 struct Case {
   std::string family;  // file of native/kernels without its ending
   std::string shape;
-  double flops = 0;   // 2 a multiply-add
-  double bytes = 0;   // each operand once
+  double flops = 0;           // 2 a multiply-add
+  double bytes = 0;           // each operand once
   bool tensor_cores = false;  // in 16-bit precision
   bool recordable = true;     // false: the operation returns a number to the host
   std::function<void()> run = nullptr;

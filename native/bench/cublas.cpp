@@ -13,8 +13,8 @@ struct Cublas::Functions {
   int (*destroy)(void*);
   int (*set_stream)(void*, cudaStream_t);
   int (*gemm_ex)(void* handle, int transa, int transb, int m, int n, int k, const void* alpha, const void* a,
-                 cudaDataType_t a_type, int lda, const void* b, cudaDataType_t b_type, int ldb, const void* beta, void* c,
-                 cudaDataType_t c_type, int ldc, int compute_type, int algorithm);
+                 cudaDataType_t a_type, int lda, const void* b, cudaDataType_t b_type, int ldb, const void* beta,
+                 void* c, cudaDataType_t c_type, int ldc, int compute_type, int algorithm);
 };
 
 namespace {
@@ -45,8 +45,7 @@ std::unique_ptr<Cublas> Cublas::open(cudaStream_t stream, std::string& why) {
   self->functions_ = std::make_unique<Functions>();
   Functions& f = *self->functions_;
   if (!find(self->library_, "cublasCreate_v2", f.create) || !find(self->library_, "cublasDestroy_v2", f.destroy) ||
-      !find(self->library_, "cublasSetStream_v2", f.set_stream) ||
-      !find(self->library_, "cublasGemmEx", f.gemm_ex)) {
+      !find(self->library_, "cublasSetStream_v2", f.set_stream) || !find(self->library_, "cublasGemmEx", f.gemm_ex)) {
     why = self->file_ + " lacks a function";
     return nullptr;
   }
@@ -67,8 +66,8 @@ void Cublas::gemm(Type type, int m, int n, int k, const void* a, const void* b, 
   const cudaDataType_t t = kTypes[static_cast<int>(type)];
   const float one = 1, zero = 0;
   // Column by column a row-major matrix is its transpose: c^T[n,m] = b[n,k] a^T[k,m], b being stored as [k,n] by columns.
-  const int status = functions_->gemm_ex(handle_, kTransposed, kNotTransposed, n, m, k, &one, b, t, k, a, t, k, &zero, c,
-                                         CUDA_R_32F, n, kCompute32F, kDefaultAlgorithm);
+  const int status = functions_->gemm_ex(handle_, kTransposed, kNotTransposed, n, m, k, &one, b, t, k, a, t, k, &zero,
+                                         c, CUDA_R_32F, n, kCompute32F, kDefaultAlgorithm);
   if (status != 0) throw Error("ERR_INTERNAL", "cublasGemmEx: status " + std::to_string(status));
 }
 

@@ -69,15 +69,16 @@ struct AttentionShape {
 };
 
 constexpr AttentionShape kAttentions[] = {
-    {"mini step", 1, 24, 120, 8, 32, false},       {"vla step", 1, 32, 732, 16, 128, false},
-    {"vla prefill", 1, 700, 700, 16, 128, false},  {"vision", 1, 576, 576, 16, 64, false},
-    {"mini training", 8, 120, 120, 8, 32, true},   {"vla training", 4, 732, 732, 16, 128, true},
+    {"mini step", 1, 24, 120, 8, 32, false},      {"vla step", 1, 32, 732, 16, 128, false},
+    {"vla prefill", 1, 700, 700, 16, 128, false}, {"vision", 1, 576, 576, 16, 64, false},
+    {"mini training", 8, 120, 120, 8, 32, true},  {"vla training", 4, 732, 732, 16, 128, true},
 };
 
 void add_attention(DeviceBuffers& buffers, const AttentionShape& s, std::vector<Case>& out) {
   Backend& backend = buffers.backend();
   const int width = s.heads * s.head_dim;
-  const std::size_t queries = static_cast<std::size_t>(s.batch) * s.queries, keys = static_cast<std::size_t>(s.batch) * s.keys;
+  const std::size_t queries = static_cast<std::size_t>(s.batch) * s.queries,
+                    keys = static_cast<std::size_t>(s.batch) * s.keys;
   std::vector<AttentionSegment> segments;
   std::vector<AttentionKeyRange> ranges;
   std::vector<int> offsets{0};
@@ -104,9 +105,9 @@ void add_attention(DeviceBuffers& buffers, const AttentionShape& s, std::vector<
 
   const double product = 2.0 * s.batch * s.heads * s.queries * s.keys * s.head_dim;
   const double query_bytes = 4.0 * queries * width, key_bytes = 4.0 * keys * width;
-  const std::string shape = std::string(s.name) + ": batch " + std::to_string(s.batch) + ", " + std::to_string(s.queries) +
-                            " queries, " + std::to_string(s.keys) + " keys, " + std::to_string(s.heads) + " heads of " +
-                            std::to_string(s.head_dim);
+  const std::string shape = std::string(s.name) + ": batch " + std::to_string(s.batch) + ", " +
+                            std::to_string(s.queries) + " queries, " + std::to_string(s.keys) + " keys, " +
+                            std::to_string(s.heads) + " heads of " + std::to_string(s.head_dim);
   Case forward{"attention", shape};
   forward.flops = 2 * product;
   forward.bytes = 2 * query_bytes + 2 * key_bytes;

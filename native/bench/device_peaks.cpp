@@ -11,7 +11,7 @@ struct Rates {
   int arch;
   double tensor, fp32;
 };
-constexpr Rates kRates[] = {{75, 1024, 128}, {80, 2048, 128},  {86, 512, 256},   {87, 2048, 256},
+constexpr Rates kRates[] = {{75, 1024, 128}, {80, 2048, 128}, {86, 512, 256},   {87, 2048, 256},
                             {89, 512, 256},  {90, 4096, 256}, {100, 8192, 256}, {120, 512, 256}};
 
 double attribute(cudaDeviceAttr which, int device) {
@@ -30,7 +30,8 @@ Peaks device_peaks(int device) {
     if (r.arch <= arch) rates = &r;
   }
   constexpr double kKilo = 1e3;
-  const double clocks = kKilo * attribute(cudaDevAttrClockRate, device) * attribute(cudaDevAttrMultiProcessorCount, device);
+  const double clocks =
+      kKilo * attribute(cudaDevAttrClockRate, device) * attribute(cudaDevAttrMultiProcessorCount, device);
   // Two transfers a clock of a bus that is given in bits.
   const double bandwidth = 2 * kKilo * attribute(cudaDevAttrMemoryClockRate, device) *
                            attribute(cudaDevAttrGlobalMemoryBusWidth, device) / 8;

@@ -13,7 +13,8 @@ void add_flow_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
   Backend& backend = buffers.backend();
   constexpr int kRows = 32;
   std::vector<real> ascending(kVocab);
-  for (int i = 0; i < kVocab; ++i) ascending[static_cast<std::size_t>(i)] = static_cast<real>(i - kVocab / 2) * real(0.01);
+  for (int i = 0; i < kVocab; ++i)
+    ascending[static_cast<std::size_t>(i)] = static_cast<real>(i - kVocab / 2) * real(0.01);
   const real* coordinate = buffers.copy(ascending);
   const real* table = buffers.random(std::size_t{kVocab} * kDim);
 
@@ -34,7 +35,8 @@ void add_flow_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
     } else {
       s.metric.coordinate = coordinate;
     }
-    Case c{"path_update", general ? "32 rows, 20,001 tokens, embedding metric of 64" : "32 rows, 20,001 tokens, coordinate"};
+    Case c{"path_update",
+           general ? "32 rows, 20,001 tokens, embedding metric of 64" : "32 rows, 20,001 tokens, coordinate"};
     c.flops = 12 * logits + (general ? 2 * logits * kDim : 0);
     c.bytes = kFloat * (logits + (general ? embedding : kVocab));
     c.run = [&backend, s] { backend.refine_step(s); };
@@ -54,7 +56,8 @@ void add_flow_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
   };
   out.push_back(std::move(nearest));
 
-  const std::int32_t *anchor = buffers.random_tokens(kTriplets, kVocab), *positive = buffers.random_tokens(kTriplets, kVocab),
+  const std::int32_t *anchor = buffers.random_tokens(kTriplets, kVocab),
+                     *positive = buffers.random_tokens(kTriplets, kVocab),
                      *negative = buffers.random_tokens(kTriplets, kVocab);
   const real* margin = buffers.random(kTriplets, 0.1, 0.2);
   real* dtable = buffers.zeros<real>(std::size_t{kVocab} * kDim);

@@ -10,6 +10,7 @@
 #include "bench/cases.h"
 #include "bench/cublas.h"
 #include "bench/device_peaks.h"
+#include "bench/json.h"
 #include "bench/registry.h"
 #include "bench/timing.h"
 #include "core/error.h"
@@ -51,11 +52,11 @@ Cublas::Type type_of(gpu::Precision precision) {
 /// Microseconds of cuBLAS for the product of a case, on operands of its own; what they hold does not matter.
 double time_cublas(Cublas& cublas, gpu::Precision precision, const Case& c, WAM_GPU::GpuBackend& backend) {
   DeviceBuffers operands(backend);
-  const std::size_t m = static_cast<std::size_t>(c.m), n = static_cast<std::size_t>(c.n), k = static_cast<std::size_t>(c.k);
+  const std::size_t m = static_cast<std::size_t>(c.m), n = static_cast<std::size_t>(c.n),
+                    k = static_cast<std::size_t>(c.k);
   const real *a = operands.random(m * k), *b = operands.random(n * k);
   real* result = operands.zeros<real>(m * n);
-  return time_on_stream(backend.stream(),
-                        [&] { cublas.gemm(type_of(precision), c.m, c.n, c.k, a, b, result); });
+  return time_on_stream(backend.stream(), [&] { cublas.gemm(type_of(precision), c.m, c.n, c.k, a, b, result); });
 }
 
 void run(const gpu::Options& options) {
@@ -67,10 +68,11 @@ void run(const gpu::Options& options) {
   const bool fp32 = options.precision == gpu::Precision::fp32;
   std::string why;
   const auto cublas = Cublas::open(backend.stream(), why);
-  std::printf("{\"device\": \"%s\", \"capability\": \"%d.%d\", \"backend\": \"%s\", \"peakTensor\": %.4g, \"peakFp32\": %.4g, "
-              "\"peakBandwidth\": %.4g, \"cublas\": \"%s\"}\n",
-              device.name.c_str(), device.major, device.minor, backend.name(), peaks.tensor, peaks.fp32, peaks.bandwidth,
-              cublas ? cublas->file().c_str() : why.c_str());
+  std::printf(
+      "{\"device\": %s, \"capability\": \"%d.%d\", \"backend\": \"%s\", \"peakTensor\": %.4g, \"peakFp32\": %.4g, "
+      "\"peakBandwidth\": %.4g, \"cublas\": %s}\n",
+      quoted(device.name).c_str(), device.major, device.minor, backend.name(), peaks.tensor, peaks.fp32,
+      peaks.bandwidth, quoted(cublas ? cublas->file() : why).c_str());
 
   const auto time_family = [&](const std::function<void(DeviceBuffers&, std::vector<Case>&)>& add) {
     DeviceBuffers buffers(backend);  // of one family at a time: they need not all fit
@@ -79,10 +81,11 @@ void run(const gpu::Options& options) {
     for (const Case& c : cases) {
       const double microseconds = time_operation(backend, c.recordable, c.run);
       const double library = cublas && c.m > 0 ? time_cublas(*cublas, options.precision, c, backend) : 0;
-      std::printf("{\"family\": \"%s\", \"shape\": \"%s\", \"microseconds\": %.6g, \"flops\": %.6g, \"bytes\": %.6g, "
-                  "\"tensorCores\": %s, \"libraryMicroseconds\": %.6g}\n",
-                  c.family.c_str(), c.shape.c_str(), microseconds, c.flops, c.bytes,
-                  c.tensor_cores && !fp32 ? "true" : "false", library);
+      std::printf(
+          "{\"family\": %s, \"shape\": %s, \"microseconds\": %.6g, \"flops\": %.6g, \"bytes\": %.6g, "
+          "\"tensorCores\": %s, \"libraryMicroseconds\": %.6g}\n",
+          quoted(c.family).c_str(), quoted(c.shape).c_str(), microseconds, c.flops, c.bytes,
+          c.tensor_cores && !fp32 ? "true" : "false", library);
       std::fflush(stdout);
     }
   };
@@ -107,7 +110,7 @@ int main(int argc, char** argv) {
     wam::bench::run(arguments.options);
   } catch (const wam::Error& error) {
     if (std::strcmp(error.code(), "ERR_DEVICE_UNAVAILABLE") == 0) {
-      std::printf("{\"skipped\": \"%s\"}\n", error.what());
+      std::printf("{\"skipped\": %s}\n", quoted(error.what()).c_str());
       return 0;
     }
     std::fprintf(stderr, "%s: %s\n", error.code(), error.what());

@@ -2,30 +2,17 @@
 
 #include <cstdio>
 
+#include "bench/json.h"
 #include "cuda/kernel_info.h"
 
 namespace wam::bench {
-namespace {
-
-/// Symbols and shapes hold nothing that JSON would want escaped but quotes and backslashes.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
-}  // namespace
-
 void print_registry() {
   std::printf("[");
   const char* separator = "";
   for (const auto& kernel : WAM_GPU::all_kernels()) {
-    std::printf("%s\n {\"family\": %s, \"symbol\": %s, \"threads\": %d, \"shared_bytes\": %d, \"min_arch\": %d, ", separator,
-                quoted(kernel.family).c_str(), quoted(kernel.symbol).c_str(), kernel.threads, kernel.shared_bytes,
-                kernel.min_arch);
+    std::printf("%s\n {\"family\": %s, \"symbol\": %s, \"threads\": %d, \"shared_bytes\": %d, \"min_arch\": %d, ",
+                separator, quoted(kernel.family).c_str(), quoted(kernel.symbol).c_str(), kernel.threads,
+                kernel.shared_bytes, kernel.min_arch);
     std::printf("\"tensor_cores\": %s, \"hot\": %s, \"cases\": [", kernel.tensor_cores ? "true" : "false",
                 kernel.hot ? "true" : "false");
     const char* between = "";

@@ -33,16 +33,14 @@ void add_row_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
   });
   add("norm", "rms norm, 732 x 2048", 4 * n, 2 * matrix,
       [=, &backend] { backend.rms_norm(kRows, kWidth, x, weight, eps, y, rstd); });
-  add("norm", "rms norm backward, 732 x 2048", 10 * n, 3 * matrix, [=, &backend] {
-    backend.rms_norm_backward(kRows, kWidth, x, weight, rstd, dy, y, false, dweight);
-  });
+  add("norm", "rms norm backward, 732 x 2048", 10 * n, 3 * matrix,
+      [=, &backend] { backend.rms_norm_backward(kRows, kWidth, x, weight, rstd, dy, y, false, dweight); });
 
   std::vector<std::int32_t> rows(kRows);
   for (int i = 0; i < kRows; ++i) rows[static_cast<std::size_t>(i)] = i;
   const std::int32_t* position = buffers.copy(rows);
-  add("rope", "732 rows, 16 heads of 128", 6 * n / 2, 2 * matrix, [=, &backend] {
-    backend.rope(kRows, kHeads, kWidth / kHeads, position, real(1e4), false, y, kWidth);
-  });
+  add("rope", "732 rows, 16 heads of 128", 6 * n / 2, 2 * matrix,
+      [=, &backend] { backend.rope(kRows, kHeads, kWidth / kHeads, position, real(1e4), false, y, kWidth); });
 
   const std::size_t wide = std::size_t{kRows} * kMlp;
   const real *gate = buffers.random(wide), *up = buffers.random(wide);
@@ -50,13 +48,11 @@ void add_row_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
   const double w = static_cast<double>(wide);
   add("activation", "swiglu, 732 x 5632", 6 * w, 3 * kFloat * w,
       [=, &backend] { backend.swiglu(kRows, kMlp, gate, kMlp, up, kMlp, product); });
-  add("activation", "gelu (erf), 732 x 5632", 20 * w, 2 * kFloat * w, [=, &backend] {
-    backend.activation(Activation::gelu_erf, static_cast<std::int64_t>(wide), gate, product);
-  });
+  add("activation", "gelu (erf), 732 x 5632", 20 * w, 2 * kFloat * w,
+      [=, &backend] { backend.activation(Activation::gelu_erf, static_cast<std::int64_t>(wide), gate, product); });
   const RandomStream stream(1);
-  add("elementwise", "dropout, 732 x 5632", 10 * w, 2 * kFloat * w, [=, &backend] {
-    backend.dropout(static_cast<std::int64_t>(wide), real(0.1), stream, 1, gate, product);
-  });
+  add("elementwise", "dropout, 732 x 5632", 10 * w, 2 * kFloat * w,
+      [=, &backend] { backend.dropout(static_cast<std::int64_t>(wide), real(0.1), stream, 1, gate, product); });
   add("elementwise", "axpy, 732 x 5632", 2 * w, 3 * kFloat * w,
       [=, &backend] { backend.axpy(static_cast<std::int64_t>(wide), real(0.5), gate, product); });
 
@@ -82,7 +78,8 @@ void add_row_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
   const real* gradient = buffers.random(count);
   const double p = static_cast<double>(kParameters);
   add("optimiser", "adamw, 51.4 M", 14 * p, 7 * kFloat * p, [=, &backend] {
-    backend.adamw(kParameters, weights, gradient, m, v, real(1e-4), real(0.9), real(0.95), real(1e-8), real(0.01), 10, 1);
+    backend.adamw(kParameters, weights, gradient, m, v, real(1e-4), real(0.9), real(0.95), real(1e-8), real(0.01), 10,
+                  1);
   });
   add(
       "optimiser", "sum of squares, 51.4 M (with its way to the host)", 2 * p, kFloat * p,

@@ -9,7 +9,7 @@ namespace {
 
 using WAM_GPU::check;
 
-constexpr int kBlocks = 15;              // the median is over these
+constexpr int kBlocks = 15;                 // the median is over these
 constexpr double kBlockMicroseconds = 2e4;  // long against the resolution of an event, about 0.5 us
 constexpr int kMaxPerBlock = 2000;
 

@@ -45,9 +45,12 @@ void launch_attention_mma(cudaStream_t stream, const AttentionParams& p, gpu::Pr
 void launch_attention_mma_dq(cudaStream_t stream, const AttentionBackwardCall& call);
 void launch_attention_mma_dkdv(cudaStream_t stream, const AttentionBackwardCall& call);
 void list_attention_fp32_kernels(std::vector<KernelInfo>& out);
+void list_attention_fp32_backward_kernels(std::vector<KernelInfo>& out);
 void list_attention_mma_kernels(std::vector<KernelInfo>& out);
 void list_attention_mma_dq_kernels(std::vector<KernelInfo>& out);
 void list_attention_mma_dkdv_kernels(std::vector<KernelInfo>& out);
+
+constexpr int kFewQueries = 32;  // at most: the kernels for few queries run
 
 inline unsigned attention_tiles(int rows, int tile) { return static_cast<unsigned>((rows + tile - 1) / tile); }
 
@@ -59,5 +62,14 @@ struct AttentionShape {
 /// side's shape that are read or written once, with `element_bytes` a value.
 KernelCase attention_case(const AttentionShape& shape, int products, int query_arrays, int key_arrays,
                           int element_bytes, unsigned blocks_of_head);
+
+/// What the configuration says of a kernel; the cases are left to add.
+template <auto kKernel, class Config>
+KernelInfo describe_attention_kernel(const char* family, bool hot) {
+  KernelInfo k;
+  k.family = family, k.symbol = kernel_symbol<kKernel>();
+  k.threads = Config::kThreads, k.shared_bytes = Config::kSharedBytes, k.hot = hot;
+  return k;
+}
 
 }  // namespace wam::WAM_GPU

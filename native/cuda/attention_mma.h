@@ -37,10 +37,8 @@ void for_each_mma_width(const Use& use) {
 
 template <auto kKernel, class Config>
 KernelInfo describe_mma_kernel(const char* family) {
-  KernelInfo k;
-  k.family = family, k.symbol = kernel_symbol<kKernel>();
-  k.threads = Config::kThreads, k.shared_bytes = Config::kSharedBytes;
-  k.tensor_cores = k.hot = true;
+  KernelInfo k = describe_attention_kernel<kKernel, Config>(family, true);
+  k.tensor_cores = true;
   if constexpr (std::is_same_v<typename Config::Element, bf16>) k.min_arch = 80;
   return k;
 }

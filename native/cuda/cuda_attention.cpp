@@ -9,7 +9,6 @@
 namespace wam::WAM_GPU {
 namespace {
 
-constexpr int kFewQueries = 32;
 constexpr int kMaxHeadDim = 256;
 
 bool uses_tensor_cores(const AttentionCall& call) {
@@ -178,6 +177,7 @@ KernelCase attention_case(const AttentionShape& s, int products, int query_array
 
 void list_attention_kernels(std::vector<KernelInfo>& out) {
   list_attention_fp32_kernels(out);
+  list_attention_fp32_backward_kernels(out);
   list_attention_mma_kernels(out);
   list_attention_mma_dq_kernels(out);
   list_attention_mma_dkdv_kernels(out);

@@ -12,7 +12,8 @@ namespace wam::WAM_GPU {
 namespace {
 
 static_assert(static_cast<int>(Activation::none) == 0 && static_cast<int>(Activation::gelu_erf) == 1 &&
-              static_cast<int>(Activation::gelu_tanh) == 2, "gemm_activate");
+                  static_cast<int>(Activation::gelu_tanh) == 2,
+              "gemm_activate");
 
 /// Float: [k][ld], ld a multiple of four. 16 bits: units of eight values of k (gemm_pack_half).
 class GpuPackedWeight final : public PackedWeight {
@@ -28,9 +29,7 @@ constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
 
 unsigned blocks_for(std::int64_t work, int threads) { return static_cast<unsigned>((work + threads - 1) / threads); }
 
-bool wide_rows(const void* p, std::int64_t ld) {
-  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && ld % 4 == 0;
-}
+bool wide_rows(const void* p, std::int64_t ld) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && ld % 4 == 0; }
 
 // The two things a product may need scratch memory for.
 constexpr int kSumsSlot = 0, kStatisticsSlot = 1;
@@ -58,7 +57,8 @@ std::unique_ptr<PackedWeight> GpuBackend::pack(const real* b, int ldb, bool b_tr
   packed->chunks = chunks;
   p.packed = packed->memory;
   const auto run = [&](auto kernel, int threads) {
-    launch(stream_, "gemm_pack_half", kernel, {dim3(blocks_for(units, threads)), dim3(static_cast<unsigned>(threads))}, p);
+    launch(stream_, "gemm_pack_half", kernel, {dim3(blocks_for(units, threads)), dim3(static_cast<unsigned>(threads))},
+           p);
   };
   if (options_.precision == gpu::Precision::bf16) {
     run(gemm_pack_half<GemmPackHalfConfig<bf16>>, GemmPackHalfConfig<bf16>::kThreads);
@@ -120,7 +120,8 @@ void GpuBackend::gemm(const Gemm& g) {
       s.statistics = scratch<float>(kStatisticsSlot, 2 * static_cast<std::size_t>(g.m));
       p.norm.statistics = s.statistics;
       const auto run = [&](auto kernel, int rows, int threads) {
-        launch(stream_, "gemm_statistics", kernel, {dim3(blocks_for(g.m, rows)), dim3(static_cast<unsigned>(threads))}, s);
+        launch(stream_, "gemm_statistics", kernel, {dim3(blocks_for(g.m, rows)), dim3(static_cast<unsigned>(threads))},
+               s);
       };
       using Narrow = GemmStatisticsConfig<8>;
       using Wide = GemmStatisticsConfig<32>;

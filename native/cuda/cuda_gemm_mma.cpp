@@ -31,16 +31,17 @@ KernelInfo info(std::vector<KernelCase> cases) {
 
 template <class T>
 void list_type(std::vector<KernelInfo>& out) {
-  out.push_back(info<GemmMmaLarge<T, true>>(
-      {gemm_case<GemmMmaLarge<T, true>>("vla prefill, attention in", 700, 6144, 2048, 2),
-       gemm_case<GemmMmaLarge<T, true>>("vla prefill, down", 700, 2048, 5632, 2)}));
-  out.push_back(info<GemmMmaSmall<T, true>>({gemm_case<GemmMmaSmall<T, true>>("vla step, gate and up", 32, 11264, 2048, 2),
-                                             gemm_case<GemmMmaSmall<T, true>>("vla step, head", 32, 20001, 2048, 2),
-                                             gemm_case<GemmMmaSmall<T, true>>("mini step, up", 24, 1024, 256, 2)}));
+  out.push_back(
+      info<GemmMmaLarge<T, true>>({gemm_case<GemmMmaLarge<T, true>>("vla prefill, attention in", 700, 6144, 2048, 2),
+                                   gemm_case<GemmMmaLarge<T, true>>("vla prefill, down", 700, 2048, 5632, 2)}));
+  out.push_back(
+      info<GemmMmaSmall<T, true>>({gemm_case<GemmMmaSmall<T, true>>("vla step, gate and up", 32, 11264, 2048, 2),
+                                   gemm_case<GemmMmaSmall<T, true>>("vla step, head", 32, 20001, 2048, 2),
+                                   gemm_case<GemmMmaSmall<T, true>>("mini step, up", 24, 1024, 256, 2)}));
   out.push_back(
       info<GemmMmaLarge<T, false>>({gemm_case<GemmMmaLarge<T, false>>("vla training, up", 2928, 5632, 2048, 4)}));
-  out.push_back(
-      info<GemmMmaSmall<T, false>>({gemm_case<GemmMmaSmall<T, false>>("mini training, attention out", 960, 256, 256, 4)}));
+  out.push_back(info<GemmMmaSmall<T, false>>(
+      {gemm_case<GemmMmaSmall<T, false>>("mini training, attention out", 960, 256, 256, 4)}));
 }
 
 }  // namespace

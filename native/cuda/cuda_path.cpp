@@ -78,7 +78,7 @@ void run_refine_row(cudaStream_t stream, int multiprocessors, int rows, RefineRo
     p.parts = part.parts;
   }
   using Config = RefineRowConfig;
-  const auto shared = static_cast<std::size_t>(Config::shared_bytes(chunks, splits == 0 && p.top_k > 1));
+  const auto shared = static_cast<std::size_t>(Config::shared_bytes(p.vocab, splits == 0 && p.top_k > 1));
   const LaunchShape shape = {dim3(static_cast<unsigned>(rows)), dim3(static_cast<unsigned>(Config::threads(p.vocab))),
                              shared};
   launch(stream, "refine_row", refine_row<Config>, shape, p);
@@ -149,7 +149,7 @@ void each_pass(cudaStream_t stream, const TokenMetric& metric, int rows, const s
 LaunchShape shape_of_rows(int rows, int vocab) {
   using Config = PathRowsConfig;
   return {dim3(static_cast<unsigned>(rows)), dim3(static_cast<unsigned>(Config::threads(vocab))),
-          static_cast<std::size_t>(Config::shared_bytes(chunk_shape(vocab).chunks))};
+          static_cast<std::size_t>(Config::shared_bytes(vocab))};
 }
 
 template <class T>
@@ -326,7 +326,7 @@ void list_path_kernels(std::vector<KernelInfo>& out) {
     return KernelCase{std::to_string(rows) + " rows of " + std::to_string(vocab) + " tokens, band of all",
                       2 * kWeight * rows * vocab, 4.0 * rows * vocab + 4.0 * vocab, rows};
   };
-  const int large = RefineRowConfig::shared_bytes(chunk_shape(20001).chunks, false);
+  const int large = RefineRowConfig::shared_bytes(20001, false);
   add("path_update", kernel_symbol<&refine_row<RefineRowConfig>>(), RefineRowConfig::kThreads, large, true,
       {refine_case(24, 401), refine_case(32, 20001)});
 
@@ -343,11 +343,11 @@ void list_path_kernels(std::vector<KernelInfo>& out) {
       {{"24 rows of 20001 logits, nine readings", 0, 9 * 4.0 * 24 * 20001, 24}});
 
   using Rows = PathRowsConfig;
-  const auto rows_shared = Rows::shared_bytes(chunk_shape(401).chunks);
+  const auto rows_shared = Rows::shared_bytes(401);
   const KernelCase noise = {"6144 rows of 401 tokens", kWeight * 6144 * 401, 12.0 * 6144 + 4 * 401, 6144};
   const KernelCase values = {"24 rows of 20001 tokens", 2 * kWeight * 24 * 20001, 4.0 * 24 * 20001 + 4 * 20001, 24};
   add("path_rows", kernel_symbol<&path_draw<Rows>>(), Rows::kThreads, rows_shared, true, {noise});
-  add("path_rows", kernel_symbol<&path_values<Rows>>(), Rows::kThreads, rows_shared, false, {values});
+  add("path_rows", kernel_symbol<&path_values<Rows>>(), Rows::kThreads, Rows::shared_bytes(20001), false, {values});
   add("path_rows", kernel_symbol<&line_distances<LineDistanceConfig>>(), LineDistanceConfig::kThreads, 0, false,
       {{"24 rows of 20001 tokens", 2.0 * 24 * 20001, 4.0 * 25 * 20001, 24}});
   add("path_rows", kernel_symbol<&uniform_tokens<UniformTokenConfig>>(), UniformTokenConfig::kThreads, 0, false,

@@ -11,8 +11,9 @@
 
 namespace wam::WAM_GPU {
 
-void launch_gemm_fp32(cudaStream_t stream, const GemmPlan& plan, const GemmParams& p);                    // ..._fp32.cpp
-void launch_gemm_mma(cudaStream_t stream, gpu::Precision precision, const GemmPlan& plan, const GemmParams& p);  // ..._mma.cpp
+void launch_gemm_fp32(cudaStream_t stream, const GemmPlan& plan, const GemmParams& p);  // ..._fp32.cpp
+void launch_gemm_mma(cudaStream_t stream, gpu::Precision precision, const GemmPlan& plan,
+                     const GemmParams& p);  // ..._mma.cpp
 void list_gemm_fp32_kernels(std::vector<KernelInfo>& out);
 void list_gemm_mma_kernels(std::vector<KernelInfo>& out);
 

@@ -34,8 +34,9 @@ struct GemmPlan {
   int chunk = 0, chunks = 1, chunks_per_block = 1;
 };
 
-/// m x columns x k on `multiprocessors`; columns are those of b. The cheapest by an estimate in cycles: waves of blocks,
-/// each its multiply-adds at the shape's rate and a start; a cut of k costs another launch and its sums' way through L2.
+/// m x columns x k on `multiprocessors`; columns are those of b. The cheapest by an estimate in cycles: waves of
+/// blocks, each its multiply-adds at the shape's rate and a start; a cut of k costs another launch and its sums' way
+/// through L2.
 template <int kShapes>
 GemmPlan plan_gemm(const GemmShape (&shapes)[kShapes], int m, int columns, int k, int chunk, int multiprocessors) {
   constexpr double kStart = 1500, kLaunch = 3000, kL2BytesPerCycle = 32;  // the last of a multiprocessor

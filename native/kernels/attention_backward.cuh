@@ -41,8 +41,8 @@ WAM_DEVICE void store_transposed(T* tile, const float (&ds)[kTiles][4], int warp
 
 /// Adds to dq what this block's keys make of it: ds [kQueries][kKeys] k [kKeys][kWidth]. Columns are dealt out to warps.
 template <class Config>
-WAM_DEVICE void add_dq(const AttentionBackwardParams& p, const QueryWalk& at, const typename Config::Element* ds,
-                       const typename Config::Element* keys, int warp, int lane) {
+WAM_DEVICE void add_dq(const AttentionBackwardParams& p, const QueryWalk<Config::kQueries>& at,
+                       const typename Config::Element* ds, const typename Config::Element* keys, int warp, int lane) {
   using T = typename Config::Element;
 #pragma unroll 1
   for (int n = 2 * warp; n < Config::kWidth / 8; n += 2 * kMmaWarps) {
@@ -86,11 +86,11 @@ __global__ void __launch_bounds__(Config::kThreads)
     const AttentionParams& a = p.forward;
     const KeyTile tile(p, Config::kKeys);
     if (tile.rows <= 0) return;  // the whole block
-    QueryWalk at(p, tile, kQueries);
+    QueryWalk<kQueries> at(p, tile);
     if (at.done()) return;  // the whole block: no query sees these keys
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
 
-    const auto load_stage = [&](const QueryWalk& of, int stage) {
+    const auto load_stage = [&](const QueryWalk<kQueries>& of, int stage) {
       T* const to = stages + stage * Config::kStageValues;
       const auto row = [&](int r) { return of.query_row() + r; };
       load_tile<T, kQueries, kWidth>(to, HeadRows<T>(a.q, a.ldq, of.head, a), of.rows(), row);
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(Config::kThreads)
     __syncthreads();
     int stage = 0;
     while (!at.done()) {
-      QueryWalk next = at;
+      QueryWalk<kQueries> next = at;
       next.next();
       if (!next.done()) load_stage(next, stage ^ 1);
       const T* const queries = stages + stage * Config::kStageValues;
@@ -122,8 +122,9 @@ __global__ void __launch_bounds__(Config::kThreads)
       multiply_rows<T, kWidth>(s, keys, 16 * warp, queries);
       multiply_rows<T, kWidth>(ds, values, 16 * warp, douts);
       const int rows = at.rows();
-      const int first[2] = {exists[0] ? first_query_of_key(at.segment, key0) : at.segment.q_rows,
-                            exists[1] ? first_query_of_key(at.segment, key0 + 8) : at.segment.q_rows};
+      const AttentionSegment segment = at.segment();
+      const int first[2] = {exists[0] ? first_query_of_key(segment, key0) : segment.q_rows,
+                            exists[1] ? first_query_of_key(segment, key0 + 8) : segment.q_rows};
 #pragma unroll
       for (int n = 0; n < kQueries / 8; ++n) {
 #pragma unroll
@@ -137,7 +138,7 @@ __global__ void __launch_bounds__(Config::kThreads)
             const bool seen = valid && at.begin + query >= first[h];
             float& weight = s[n][2 * h + e];
             weight = seen ? fast_exp2(fmaf(weight, scale_log2, -lse)) : 0.0f;
-            ds[n][2 * h + e] = weight * (ds[n][2 * h + e] - delta);
+            ds[n][2 * h + e] = weight * (ds[n][2 * h + e] - WAM_PLANT(8, delta, 0.0f));
           }
         }
       }
@@ -149,7 +150,7 @@ __global__ void __launch_bounds__(Config::kThreads)
         add_dq<Config>(p, at, gradients, keys, warp, lane);
       }
       cp_async_wait<0>();
-      __syncthreads();  // the next tile is here, and all have done with this one
+      if (WAM_PLANT(7, true, false)) __syncthreads();  // the next tile is here, and all have done with this one
       at = next, stage ^= 1;
     }
 

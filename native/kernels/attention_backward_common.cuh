@@ -33,8 +33,7 @@ __global__ void __launch_bounds__(Config::kThreads) attention_delta(const __grid
     sum = fmaf(to_float(dout[c]), to_float(out[c]), sum);
     if (p.atomic_dq) dq[c] = 0.0f;
   }
-#pragma unroll
-  for (int bit = 16; bit > 0; bit /= 2) sum += __shfl_xor_sync(kAllLanes, sum, bit);
+  sum = warp_sum(sum);
   if (lane == 0) p.delta[(row_offset(segment_index, a.max_queries) + row) * a.heads + head] = sum;
 }
 
@@ -52,28 +51,31 @@ struct KeyTile {
   }
 };
 
-/// Walks the tiles of `tile_rows` query rows that see any of the keys [key_begin, key_begin + key_rows): segments of a
-/// group in order, in each the heads that share a key head, in each the rows upwards.
+/// Walks the tiles of kRows query rows that see any key of a tile: segments of the group in order, in each the heads that
+/// share a key head, in each the rows upwards. It keeps little of a segment, since two walks live in registers that the
+/// gradients leave free.
+template <int kRows>
 struct QueryWalk {
   const AttentionBackwardParams* p;
-  int tile_rows, key_begin, key_rows, first_head, end_segment;
+  int key_begin, key_rows, first_head, end_segment;
   int segment_index, head, begin;  // where the walk stands; segment_index == end_segment: at its end
   int first_begin;                 // of the segment: the first tile that sees a key
-  AttentionSegment segment;
+  int q_begin, q_rows;             // of the segment
 
-  WAM_DEVICE QueryWalk(const AttentionBackwardParams& params, const KeyTile& keys, int rows)
-      : p(&params), tile_rows(rows), key_begin(keys.begin), key_rows(keys.rows) {
+  WAM_DEVICE QueryWalk(const AttentionBackwardParams& params, const KeyTile& keys)
+      : p(&params), key_begin(keys.begin), key_rows(keys.rows) {
     first_head = keys.kv_head * (p->forward.heads / p->forward.kv_heads);
     segment_index = p->group_offsets[keys.group], end_segment = p->group_offsets[keys.group + 1];
     find_segment();
   }
   WAM_DEVICE bool done() const { return segment_index >= end_segment; }
-  WAM_DEVICE int rows() const { return smaller(tile_rows, segment.q_rows - begin); }
-  WAM_DEVICE int query_row() const { return segment.q_begin + begin; }
+  WAM_DEVICE int rows() const { return smaller(kRows, q_rows - begin); }
+  WAM_DEVICE int query_row() const { return q_begin + begin; }
   WAM_DEVICE std::ptrdiff_t delta_row() const { return row_offset(segment_index, p->forward.max_queries) + begin; }
+  WAM_DEVICE AttentionSegment segment() const { return p->forward.segments[segment_index]; }
   WAM_DEVICE void next() {
-    begin += tile_rows;
-    if (begin < segment.q_rows) return;
+    begin += kRows;
+    if (begin < q_rows) return;
     begin = first_begin;
     if (++head < first_head + p->forward.heads / p->forward.kv_heads) return;
     ++segment_index;
@@ -87,15 +89,16 @@ struct QueryWalk {
   /// Moves to the first segment from here on with a row that sees one of the keys.
   WAM_DEVICE void find_segment() {
     for (; segment_index < end_segment; ++segment_index) {
-      segment = p->forward.segments[segment_index];
-      int first = segment.q_rows;
-      if (overlaps(segment.a_begin, segment.a_rows)) {
+      const AttentionSegment s = segment();
+      int first = s.q_rows;
+      if (overlaps(s.a_begin, s.a_rows)) {
         first = 0;
-      } else if (overlaps(segment.b_begin, segment.b_rows)) {
-        first = segment.causal && key_begin > segment.b_begin ? key_begin - segment.b_begin : 0;
+      } else if (overlaps(s.b_begin, s.b_rows)) {
+        first = s.causal && key_begin > s.b_begin ? key_begin - s.b_begin : 0;
       }
-      if (first >= segment.q_rows) continue;
-      head = first_head, begin = first_begin = first / tile_rows * tile_rows;
+      if (first >= s.q_rows) continue;
+      q_begin = s.q_begin, q_rows = s.q_rows;
+      head = first_head, begin = first_begin = first / kRows * kRows;
       return;
     }
   }

@@ -7,11 +7,11 @@
 
 #include "core/backend.h"
 #include "kernels/device.cuh"
+#include "kernels/reduce.cuh"
 
 namespace wam::WAM_GPU {
 
 constexpr float kMinusInfinity = -__builtin_inff();
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 WAM_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 /// Of row `row` of a matrix: more than 2^31 values may lie before it.

@@ -49,7 +49,7 @@ struct SoftmaxRows {
       float top = max[h];
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) top = fmaxf(top, fmaxf(s[n][2 * h], s[n][2 * h + 1]));
-      top = quad_max(top);
+      top = warp_max<4>(top);
       const float base = top == kMinusInfinity ? 0.0f : top * scale_log2;
       before[h] = fast_exp2(fmaf(max[h], scale_log2, -base));
       max[h] = top;
@@ -141,7 +141,7 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
     for (int h = 0; h < 2; ++h) {
       const int row = row0 + 8 * h;
       SoftmaxState state;
-      state.max = softmax.max[h] * p.scale, state.sum = quad_sum(softmax.sum[h]);
+      state.max = softmax.max[h] * p.scale, state.sum = warp_sum<4>(softmax.sum[h]);
       if (row >= tile.rows) continue;
       const std::ptrdiff_t query = first_query + row, partial = tile.partial_row(p) + row;
       const float scale = p.splits > 1 ? 1.0f : state.normaliser();

@@ -32,7 +32,7 @@ WAM_DEVICE float softmax_tile_fp32(float (&score)[kScores], int visible, float s
 #pragma unroll
   for (int c = 0; c < kScores; ++c)
     if (column_thread() + c * kColumnThreads < visible) top = fmaxf(top, score[c] * scale);
-  top = group_max(top);
+  top = warp_max<kColumnThreads>(top);
   const float base = top == kMinusInfinity ? 0.0f : top, before = expf(max - base);
   sum *= before;
 #pragma unroll
@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
     if (p.splits == 1 && (next % kSplitKeys == 0 || next >= end)) {
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
-        const SoftmaxState::Factors f = all[r].join(max[r], group_sum(sum[r]));
+        const SoftmaxState::Factors f = all[r].join(max[r], warp_sum<kColumnThreads>(sum[r]));
         max[r] = kMinusInfinity, sum[r] = 0.0f;
 #pragma unroll
         for (int c = 0; c < kColumns; ++c) {
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
     const int row = row_group() + r * kRowGroups;
-    const float split_sum = group_sum(sum[r]);
+    const float split_sum = warp_sum<kColumnThreads>(sum[r]);
     if (row >= tile.rows) continue;
     if (p.splits > 1) {
       const std::ptrdiff_t at = tile.partial_row(p) + row;

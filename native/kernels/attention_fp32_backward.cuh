@@ -13,6 +13,7 @@ template <int kWidth_>
 struct AttentionFp32BackwardConfig {
   static constexpr int kWidth = kWidth_;  // head_dim at most
   static constexpr int kThreads = kFp32Threads;
+  static constexpr int kBlocks = 2;  // that registers must allow on a multiprocessor; more would spill
   static constexpr int kOwned = kWidth == 32 ? 64 : kWidth == 256 ? 8 : 32;  // rows that stay
   static constexpr int kPassing = kWidth <= 64 ? 32 : 16;                    // rows that pass through
   static constexpr int kRowsOfThread = kOwned / kRowGroups, kScoresOfThread = kPassing / kColumnThreads;
@@ -28,7 +29,7 @@ struct AttentionFp32BackwardConfig {
 
 /// dq of kOwned query rows of a segment and head. Keys and values pass.
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
     attention_fp32_dq(const __grid_constant__ AttentionBackwardParams p) {
   constexpr int kRows = Config::kRowsOfThread, kScores = Config::kScoresOfThread, kColumns = Config::kColumns;
   WAM_SHARED(memory);
@@ -110,8 +111,8 @@ __global__ void __launch_bounds__(Config::kThreads)
 
 /// Adds to dq the part of it that this block's keys make: dscores is [kOwned keys][kPassing queries].
 template <class Config>
-WAM_DEVICE void add_dq_fp32(const AttentionBackwardParams& p, const QueryWalk& at, const float* dscores,
-                            const float* keys) {
+WAM_DEVICE void add_dq_fp32(const AttentionBackwardParams& p, const QueryWalk<Config::kPassing>& at,
+                            const float* dscores, const float* keys) {
   float dq[Config::kPassing / kRowGroups][Config::kColumns] = {};
 #pragma unroll 1
   for (int key = 0; key < Config::kOwned; ++key) {
@@ -138,7 +139,7 @@ WAM_DEVICE void add_dq_fp32(const AttentionBackwardParams& p, const QueryWalk& a
 
 /// dk and dv of kOwned keys of a key range and head, over the query heads that share it. Queries and dout pass.
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
     attention_fp32_dkdv(const __grid_constant__ AttentionBackwardParams p) {
   constexpr int kRows = Config::kRowsOfThread, kScores = Config::kScoresOfThread, kColumns = Config::kColumns;
   WAM_SHARED(memory);
@@ -155,12 +156,12 @@ __global__ void __launch_bounds__(Config::kThreads)
     copy_rows<Config::kOwned, Config::kWidth>(to, static_cast<const float*>(x) + tile.kv_head * dim, ld, dim, a.vector,
                                               tile.rows, [&](int r) { return tile.begin + r; });
   };
-  const auto copy_queries = [&](float* to, const void* x, int ld, const QueryWalk& at) {
+  const auto copy_queries = [&](float* to, const void* x, int ld, const QueryWalk<Config::kPassing>& at) {
     copy_rows<Config::kPassing, Config::kWidth>(to, static_cast<const float*>(x) + at.head * dim, ld, dim, a.vector,
                                                 at.rows(), [&](int r) { return at.query_row() + r; });
     cp_async_commit();
   };
-  QueryWalk at(p, tile, Config::kPassing);
+  QueryWalk<Config::kPassing> at(p, tile);
   if (at.done()) return;  // the whole block: no query sees these keys
   copy_keys(keys, a.k, a.ldk);
   copy_keys(values, a.v, a.ldv);
@@ -182,6 +183,7 @@ __global__ void __launch_bounds__(Config::kThreads)
     cp_async_wait<0>();
     __syncthreads();  // queries as well
     dot_rows<Config::kStride>(score, keys, queries, dim);
+    const AttentionSegment segment = at.segment();
 #pragma unroll
     for (int c = 0; c < kScores; ++c) {
       const int query = column_thread() + c * kColumnThreads;
@@ -191,8 +193,7 @@ __global__ void __launch_bounds__(Config::kThreads)
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
         const int row = row_group() + r * kRowGroups;
-        const bool seen =
-            valid && row < tile.rows && at.begin + query >= first_query_of_key(at.segment, tile.begin + row);
+        const bool seen = valid && row < tile.rows && at.begin + query >= first_query_of_key(segment, tile.begin + row);
         const float weight = seen ? expf(fmaf(score[r][c], a.scale, -lse)) : 0.0f;
         weights[row * Config::kWeightStride + query] = weight;
         dscores[row * Config::kWeightStride + query] = weight * (dscore[r][c] - delta) * a.scale;
@@ -202,7 +203,7 @@ __global__ void __launch_bounds__(Config::kThreads)
     add_weighted_rows<Config::kWidth, Config::kPassing>(dv, weights, douts);
     if (p.atomic_dq) add_dq_fp32<Config>(p, at, dscores, keys);
     __syncthreads();  // all have done with dout
-    QueryWalk next = at;
+    QueryWalk<Config::kPassing> next = at;
     next.next();
     if (!next.done()) copy_queries(douts, p.dout, p.lddo, next);
     add_weighted_rows<Config::kWidth, Config::kPassing>(dk, dscores, queries);

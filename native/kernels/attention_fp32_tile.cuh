@@ -109,16 +109,4 @@ WAM_DEVICE void add_weighted_rows(float (&sum)[kRowsOfThread][kWidth / kColumnTh
   }
 }
 
-/// Over the 16 threads of a group. The tree's shape is fixed.
-WAM_DEVICE float group_max(float x) {
-#pragma unroll
-  for (int bit = kColumnThreads / 2; bit > 0; bit /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, bit));
-  return x;
-}
-WAM_DEVICE float group_sum(float x) {
-#pragma unroll
-  for (int bit = kColumnThreads / 2; bit > 0; bit /= 2) x += __shfl_xor_sync(kAllLanes, x, bit);
-  return x;
-}
-
 }  // namespace wam::WAM_GPU

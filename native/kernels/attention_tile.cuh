@@ -77,11 +77,14 @@ WAM_DEVICE void multiply_rows(float (&s)[kTiles][4], const std::uint32_t (&a)[kW
   }
 }
 
+/// Steps of the product below whose fragments may be on their way together; more would spill beside dk and dv of width 128.
+inline constexpr int kStepsAtOnce = kArch < 800 ? 2 : 4;
+
 /// The same with a [16][kWidth] read from its tile, rows from row0.
 template <class T, int kWidth, int kTiles>
 WAM_DEVICE void multiply_rows(float (&s)[kTiles][4], const T* a_tile, int row0, const T* tile) {
   clear(s);
-#pragma unroll
+#pragma unroll kStepsAtOnce
   for (int step = 0; step < kWidth / 16; ++step) {
     std::uint32_t a[4];
     load_a<kWidth>(a, a_tile, row0, step);
@@ -163,16 +166,6 @@ WAM_DEVICE void load_tile(T* tile, const HeadRows<T>& x, int count, const Row& r
       *reinterpret_cast<uint4*>(chunk_at<kWidth>(tile, r, c)) = chunk;
     }
   }
-}
-
-/// Over the four lanes that hold a row of a result.
-WAM_DEVICE float quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
-  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
-}
-WAM_DEVICE float quad_sum(float x) {
-  x += __shfl_xor_sync(kAllLanes, x, 1);
-  return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
 constexpr float kLog2E = 1.4426950408889634f, kLn2 = 0.6931471805599453f;

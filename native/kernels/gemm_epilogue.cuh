@@ -25,7 +25,7 @@ WAM_DEVICE void gemm_finish_rows(const GemmEpilogue& e, int m, int n, const floa
   for (int v = static_cast<int>(threadIdx.x); v < rows * fours; v += kThreads) {
     const int r = v / fours, c = v % fours * 4;
     const int i = first + r / strip * strip_step + r % strip, j = column0 + c;
-    if (i >= m || j >= n) continue;
+    if (i >= WAM_PLANT(5, m, m + 1) || j >= n) continue;
     const float4 x4 = *reinterpret_cast<const float4*>(staged + r * ld + c);
     float x[4] = {x4.x, x4.y, x4.z, x4.w};
     if (e.gated) {
@@ -42,7 +42,7 @@ WAM_DEVICE void gemm_finish_rows(const GemmEpilogue& e, int m, int n, const floa
       }
     }
     if (e.residual != nullptr) {
-      const float4 y = load_four(e.residual + i * e.ldr, j, n, e.wide);
+      const float4 y = load_four(e.residual + i * WAM_PLANT(6, e.ldr, e.ldc), j, n, e.wide);
       x[0] += y.x, x[1] += y.y, x[2] += y.z, x[3] += y.w;
     }
     store_four(e.c + i * e.ldc, j, n, e.wide, make_float4(x[0], x[1], x[2], x[3]));
@@ -62,8 +62,8 @@ struct GemmFinishConfig {
   static constexpr int kThreads = 256;
 };
 
-/// Adds up the chunks that different blocks summed, in ascending order, and finishes c: an element a thread, so that any
-/// width of rows reads whole sectors.
+/// Adds up the chunks that different blocks summed, in ascending order, and finishes c: an element a thread, so that
+/// rows of any width are read in whole sectors.
 template <class Config>
 __global__ void __launch_bounds__(Config::kThreads) gemm_finish(const __grid_constant__ GemmFinishParams p) {
   const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * Config::kThreads + threadIdx.x;

@@ -231,8 +231,8 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kBlocks) gemm_fp32(c
   out.clear();
 
   const bool split = p.sums.stride != 0;
-  float* sums = p.sums.memory + static_cast<std::int64_t>(row0) * p.sums.ld + column_tile * kN +
-                chunk_begin * p.sums.stride;
+  float* sums =
+      p.sums.memory + static_cast<std::int64_t>(row0) * p.sums.ld + column_tile * kN + chunk_begin * p.sums.stride;
   int left = Config::kChunk / kK;  // tiles of the chunk
   bool total = false;              // whether `sums` holds earlier chunks of this block
 #pragma unroll 1

@@ -4,9 +4,9 @@
 // Activations stay float in memory and are rounded on the way into shared memory: a thread loads 8 values along k a
 // tile ahead into registers, normalises them if asked, and stores them as one 16-byte unit. Packed weights are copied
 // asynchronously, kStages - 1 tiles ahead; a plain float b (training) goes the way of a. In shared memory a tile is
-// [i/8][k/8][8] units, so the 8 rows of an ldmatrix are 128 bytes on end and never share a bank; the place of a unit
-// within its eight is turned by its position in k, because a warp that stores whole rows would meet a bank four to eight
-// times otherwise.
+// [i/8][k/8][8] units, so the 8 rows of an ldmatrix are 128 bytes on end and never share a bank. The place of a unit
+// within its eight is turned by its position in k, because a warp that stores whole rows would meet a bank four to
+// eight times otherwise.
 
 #include "kernels/gemm_epilogue.cuh"
 #include "kernels/gemm_norm.cuh"
@@ -65,9 +65,9 @@ struct GemmUnits {
     for (int c = 0; c < kLoads; ++c) {
       const int2 at = position(x.along_k, c);
       const int p = k0 + at.y * 8, count = slots.valid(at.x) ? k_end - p : 0;
-      const float* from = count > 0 ? (x.along_k ? x.data + slots.index(at.x) * x.ld + p
-                                                 : x.data + p * x.ld + slots.index(at.x))
-                                    : x.data;
+      const float* from =
+          count > 0 ? (x.along_k ? x.data + slots.index(at.x) * x.ld + p : x.data + p * x.ld + slots.index(at.x))
+                    : x.data;
       if (x.along_k && x.wide && count >= 8) {
         const float4 low = reinterpret_cast<const float4*>(from)[0], high = reinterpret_cast<const float4*>(from)[1];
         values[c][0] = low.x, values[c][1] = low.y, values[c][2] = low.z, values[c][3] = low.w;
@@ -98,8 +98,8 @@ struct GemmUnits {
     for (int c = 0; c < kLoads; ++c) {
       const int2 at = position(along_k, c);
       const float* v = values[c];
-      tile[gemm_unit<Config::kChunks>(at.x, at.y)] = make_uint4(pack2<T>(v[0], v[1]), pack2<T>(v[2], v[3]),
-                                                                pack2<T>(v[4], v[5]), pack2<T>(v[6], v[7]));
+      tile[gemm_unit<Config::kChunks>(at.x, at.y)] =
+          make_uint4(pack2<T>(v[0], v[1]), pack2<T>(v[2], v[3]), pack2<T>(v[4], v[5]), pack2<T>(v[6], v[7]));
     }
   }
 };
@@ -243,8 +243,7 @@ WAM_DEVICE void gemm_mma_body(const GemmParams& p) {
   const auto copy = [&](int tile) {
     if constexpr (Config::kPacked) {
       if (tile < tiles)
-        gemm_copy_packed<Config>(p, columns, k_begin / 8 + tile * kChunks,
-                                 b_tiles + tile % kBStages * Config::kBUnits);
+        gemm_copy_packed<Config>(p, columns, k_begin / 8 + tile * kChunks, b_tiles + tile % kBStages * Config::kBUnits);
       cp_async_commit();
     }
   };
@@ -275,8 +274,8 @@ WAM_DEVICE void gemm_mma_body(const GemmParams& p) {
   out.clear();
 
   const bool split = p.sums.stride != 0;
-  float* sums = p.sums.memory + static_cast<std::int64_t>(row0) * p.sums.ld + column_tile * kN +
-                chunk_begin * p.sums.stride;
+  float* sums =
+      p.sums.memory + static_cast<std::int64_t>(row0) * p.sums.ld + column_tile * kN + chunk_begin * p.sums.stride;
   int left = p.sums.chunk / kK;  // tiles of the chunk
   bool total = false;            // whether `sums` holds earlier chunks of this block
 #pragma unroll 1
@@ -308,8 +307,8 @@ WAM_DEVICE void gemm_mma_body(const GemmParams& p) {
       __syncthreads();
       out.stage(staged, pass * Config::kPassTiles);
       __syncthreads();
-      gemm_finish_rows<Config::kThreads, kN>(p.epilogue, p.m, p.n, staged, Config::kStageLd, kM / Config::kPasses, kStrip,
-                                             kM / Config::kWarpsM, row0 + pass * kStrip, column_tile);
+      gemm_finish_rows<Config::kThreads, kN>(p.epilogue, p.m, p.n, staged, Config::kStageLd, kM / Config::kPasses,
+                                             kStrip, kM / Config::kWarpsM, row0 + pass * kStrip, column_tile);
     }
   }
 }

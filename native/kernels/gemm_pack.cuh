@@ -45,9 +45,9 @@ struct GemmPackHalfConfig {
   static constexpr int kThreads = 256;
 };
 
-/// For tensor cores: 16-byte units of 8 values along k of one column, in the order [n/8][k/8][8 columns]. Eight units on
-/// end are one 8x8 matrix of ldmatrix, 128 bytes without a bank met twice, and copies of a tile read 128 bytes on end
-/// and write them in order. Zeros pad k and n to eights.
+/// For tensor cores: 16-byte units of 8 values along k of one column, in the order [n/8][k/8][8 columns]. Eight units
+/// on end are one 8x8 matrix of ldmatrix, 128 bytes without a bank met twice, and copies of a tile read 128 bytes on
+/// end and write them in order. Zeros pad k and n to eights.
 template <class Config>
 __global__ void __launch_bounds__(Config::kThreads) gemm_pack_half(const __grid_constant__ GemmPackParams p) {
   using T = typename Config::T;

@@ -43,9 +43,9 @@ struct GemmEpilogue {
   const float* bias = nullptr;      // [n] or null
   const float* residual = nullptr;  // [m, n] or null; may be c
   std::int64_t ldr = 0;
-  int activation = 0;               // of Activation: 0 none, 1 gelu_erf, 2 gelu_tanh
+  int activation = 0;  // of Activation: 0 none, 1 gelu_erf, 2 gelu_tanh
   bool gated = false;
-  bool wide = false;                // 16-byte access to c, residual and bias at columns that are multiples of four
+  bool wide = false;  // 16-byte access to c, residual and bias at columns that are multiples of four
 };
 
 struct GemmParams {

@@ -31,6 +31,12 @@ __host__ __device__ constexpr ChunkShape chunk_shape(int count) {
   return {each, (blocks - 1) / each + 1};
 }
 
+/// Sums that there is room for, for any count up to `vocab`: a band of fewer tokens may have more chunks, of one block.
+__host__ __device__ constexpr int sum_places(int vocab) {
+  const int blocks = (vocab - 1) / kSumBlock + 1;
+  return blocks < kMaxChunks ? blocks : kMaxChunks;
+}
+
 /// Sums of both numbers over tokens [begin, begin + 64) below `count`, in every lane of the half-warp.
 template <bool kSecond, class Weight>
 WAM_DEVICE float2 sum_block(const Weight& weight, int begin, int count) {

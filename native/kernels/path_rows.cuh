@@ -54,7 +54,7 @@ struct PathRowsConfig {
     return wanted < kMinThreads ? kMinThreads : wanted < kThreads ? wanted : kThreads;
   }
   static constexpr int kSumOffset = 16;  // after the band
-  static constexpr int shared_bytes(int chunks) { return kSumOffset + 2 * chunks * 4; }
+  static constexpr int shared_bytes(int vocab) { return kSumOffset + 2 * sum_places(vocab) * 4; }
 };
 
 /// An infinite inverse temperature (t = 1 of the published schedule) as the greatest finite one: 0 * infinity would
@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(Config::kThreads) path_draw(const __grid_const
   WAM_SHARED(shared);
   auto* slot = reinterpret_cast<int*>(shared);
   auto* chunk_sum = reinterpret_cast<float*>(shared + Config::kSumOffset);
-  float* weight_sum = chunk_sum + chunk_shape(p.path.vocab).chunks;
+  float* weight_sum = chunk_sum + sum_places(p.path.vocab);
   const int row = static_cast<int>(blockIdx.x);
   const int given = p.fixed != nullptr ? p.fixed[row] : -1;
   if (given >= 0) {  // the whole block
@@ -135,7 +135,7 @@ __global__ void __launch_bounds__(Config::kThreads) path_values(const __grid_con
   WAM_SHARED(shared);
   auto* slot = reinterpret_cast<int*>(shared);
   auto* chunk_sum = reinterpret_cast<float*>(shared + Config::kSumOffset);
-  float* weight_sum = chunk_sum + chunk_shape(p.path.vocab).chunks;
+  float* weight_sum = chunk_sum + sum_places(p.path.vocab);
   const int row = static_cast<int>(blockIdx.x);
   const bool rates = p.beta_dot != nullptr;
   const PathRow r = open_row(p.path, rates, rates ? p.x_t[row] : 0, slot);

@@ -56,8 +56,8 @@ struct RefineRowConfig {
   static constexpr int kSums = 4;
   static constexpr int kTopBytes = kThreads / 32 * static_cast<int>(sizeof(RowTop));
   static constexpr int kSumOffset = kTopBytes + 16;  // after each warp's top and x_1
-  static constexpr int shared_bytes(int chunks, bool selects) {
-    const int sums = kSums * chunks * 4;
+  static constexpr int shared_bytes(int vocab, bool selects) {
+    const int sums = kSums * sum_places(vocab) * 4;
     return kSumOffset + (selects && sums < kDigits * 4 ? kDigits * 4 : sums);
   }
 };
@@ -72,16 +72,15 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
   auto* slot = reinterpret_cast<int*>(shared + Config::kTopBytes);
   auto* histogram = reinterpret_cast<unsigned*>(shared + Config::kSumOffset);
   auto* decision_sum = reinterpret_cast<float*>(shared + Config::kSumOffset);
-  float* plain_sum = decision_sum + shape.chunks;
-  float* move_sum = plain_sum + shape.chunks;
-  float* weight_sum = move_sum + shape.chunks;
+  const int places = sum_places(p.vocab);
+  float *plain_sum = decision_sum + places, *move_sum = plain_sum + places, *weight_sum = move_sum + places;
 
   const int row = static_cast<int>(blockIdx.x), logit_row = row % p.logit_rows;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const float* logits = p.logits + static_cast<std::int64_t>(logit_row) * p.ldl;
   const int x_t = p.move == PathMove::stay ? 0 : p.x_t[row];
   const auto random = [&](RandomUse use) {
-    return RandomStream(*p.seed).at(p.step, static_cast<std::uint32_t>(row % p.slots),
+    return RandomStream(*p.seed).at(p.step, static_cast<std::uint32_t>(WAM_PLANT(2, row % p.slots, row)),
                                     static_cast<std::uint32_t>(row / p.slots), use);
   };
 
@@ -120,7 +119,7 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
       x_1 = pick(decision, p.vocab, decision_sum, scan, share * scan.total, median);
       if (lane == 0) *slot = x_1;
     }
-    __syncthreads();
+    if (WAM_PLANT(1, true, false)) __syncthreads();
     x_1 = *slot;
   }
 

@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(Config::kThreads) token_scan(const __grid_cons
   std::uint64_t best[kSets];  // of queries 4 i + lane % 4
 #pragma unroll
   for (int i = 0; i < kSets; ++i) best[i] = kFarthest;
-  const int last = p.table.vocab - 1;
+  const int last = WAM_PLANT(3, p.table.vocab - 1, p.table.vocab);
   for (int base = static_cast<int>(blockIdx.x) * Config::kTokens; base <= last;
        base += static_cast<int>(gridDim.x) * Config::kTokens) {
     const int at = base + warp * kQuads + lane / 4;
@@ -120,7 +120,7 @@ struct TokenSelectConfig {
 WAM_DEVICE void measure_group(const TokenSelectParams& p, int row, int group, std::uint64_t& best) {
   static_assert(kBoundGroup == 2 * kQuads);
   const int lane = static_cast<int>(threadIdx.x) % 32, last = p.table.vocab - 1;
-  const int first = group * kBoundGroup + lane / 4, second = first + kQuads;
+  const int first = group * kBoundGroup + lane / 4, second = first + WAM_PLANT(4, kQuads, kQuads - 1);
   const int token[2] = {first < last ? first : last, second < last ? second : last};
   float distance[1];
   quad_distances<2, 1>(p.table, token, p.query + static_cast<std::int64_t>(row) * p.ldq, p.ldq, distance);

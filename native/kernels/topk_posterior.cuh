@@ -44,8 +44,9 @@ __global__ void __launch_bounds__(Config::kThreads) topk_posterior(const __grid_
   const auto value = [&p, row](int i) {
     const double logit = static_cast<double>(p.logits[row + i]);
     if (p.uniform == nullptr) return logit;
-    const double noise = pow(-log(static_cast<double>(p.uniform[row + i])), p.temperature);
-    return fmin(exp(logit) / noise, DBL_MAX);
+    const double cold = -log(static_cast<double>(p.uniform[row + i]));
+    const double noise = p.temperature == 0 ? 0.0 : p.temperature * log(cold);  // log of cold^temperature
+    return fmin(exp(logit - noise), DBL_MAX);
   };
   const auto key = [&value](int i) { return order_key(value(i)); };
   int* slot = reinterpret_cast<int*>(histogram + kDigits);

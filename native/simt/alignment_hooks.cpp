@@ -1,5 +1,6 @@
-// What code compiled with -fsanitize=alignment calls where a pointer is not aligned for the type that is read or written
-// through it. The hooks of -fsanitize=thread cannot tell: the compiler takes a float4 apart before they are placed.
+// What code compiled with -fsanitize=alignment calls where a pointer is not aligned for the type that is read or
+// written through it. The hooks of -fsanitize=thread cannot tell: the compiler takes a float4 apart before they are
+// placed.
 
 #include <cstdint>
 #include <string>
@@ -28,8 +29,8 @@ void fail(const Mismatch* at, std::uintptr_t address) {
   if (const std::size_t start = file.rfind("native/"); start != std::string::npos) file = file.substr(start);
   engine().fail("misaligned access", engine().describe_kernel() + ": " + engine().describe(engine().self()) + " at " +
                                          file + ":" + std::to_string(at->line) + ": " + std::string(at->type->name) +
-                                         " needs " + std::to_string(1u << at->log_alignment) + " bytes, the address is " +
-                                         std::to_string(address & 15) + " off 16");
+                                         " needs " + std::to_string(1u << at->log_alignment) +
+                                         " bytes, the address is " + std::to_string(address & 15) + " off 16");
 }
 
 }  // namespace

@@ -12,8 +12,10 @@ namespace wam::simt {
 namespace {
 
 void perform(const AsyncCopy& copy) {
-  if (copy.valid) std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
-  else std::memset(copy.to, 0, static_cast<std::size_t>(copy.bytes));
+  if (copy.valid)
+    std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
+  else
+    std::memset(copy.to, 0, static_cast<std::size_t>(copy.bytes));
 }
 
 }  // namespace
@@ -21,8 +23,8 @@ void perform(const AsyncCopy& copy) {
 void copy_async(void* shared, const void* global, int bytes, bool valid) {
   Thread& t = engine().self();
   const void* pc = __builtin_return_address(0);
-  const AsyncCopy copy{static_cast<unsigned char*>(shared), static_cast<const unsigned char*>(global), bytes, valid,
-                       t.group, pc};
+  const AsyncCopy copy{
+      static_cast<unsigned char*>(shared), static_cast<const unsigned char*>(global), bytes, valid, t.group, pc};
   if (harness_checks()) {
     if (valid) device_state().shadow.global_access(t, copy.from, bytes, Access::read, pc);
     device_state().shadow.copy_issued(t, copy.to, bytes, pc);

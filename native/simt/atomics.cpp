@@ -25,8 +25,8 @@ inline T update(T* p, const void* pc, Change change) {
 }  // namespace
 
 using u64 = unsigned long long;
-#define WAM_ATOMIC(name, T, expression)                                                  \
-  T name(T* p, T value) {                                                                \
+#define WAM_ATOMIC(name, T, expression)                                                    \
+  T name(T* p, T value) {                                                                  \
     return update(p, __builtin_return_address(0), [&](T old) -> T { return expression; }); \
   }
 WAM_ATOMIC(atomicAdd, float, old + value)
@@ -49,14 +49,14 @@ WAM_ATOMIC(atomicExch, float, (void(old), value))
 WAM_ATOMIC(atomicOr, int, old | value)
 WAM_ATOMIC(atomicOr, unsigned, old | value)
 WAM_ATOMIC(atomicOr, u64, old | value)
-WAM_ATOMIC(atomicAnd, int, old & value)
-WAM_ATOMIC(atomicAnd, unsigned, old & value)
-WAM_ATOMIC(atomicAnd, u64, old & value)
+WAM_ATOMIC(atomicAnd, int, old& value)
+WAM_ATOMIC(atomicAnd, unsigned, old& value)
+WAM_ATOMIC(atomicAnd, u64, old& value)
 WAM_ATOMIC(atomicInc, unsigned, old >= value ? 0 : old + 1)
 #undef WAM_ATOMIC
 
-#define WAM_ATOMIC_CAS(T)                                                                                      \
-  T atomicCAS(T* p, T compare, T value) {                                                                      \
+#define WAM_ATOMIC_CAS(T)                                                                                    \
+  T atomicCAS(T* p, T compare, T value) {                                                                    \
     return update(p, __builtin_return_address(0), [&](T old) -> T { return old == compare ? value : old; }); \
   }
 WAM_ATOMIC_CAS(int)

@@ -25,7 +25,8 @@ int __syncthreads_count(int predicate, Site at) { return static_cast<int>(engine
 
 void __syncwarp(unsigned mask, Site at) {
   engine().collective(
-      mask, "__syncwarp", nullptr, [](Warp& warp, unsigned m) { device_state().shadow.warp_synchronised(warp, m); }, at);
+      mask, "__syncwarp", nullptr, [](Warp& warp, unsigned m) { device_state().shadow.warp_synchronised(warp, m); },
+      at);
 }
 
 void __threadfence() {}
@@ -79,10 +80,17 @@ int source_lane(int lane, const Shuffled& s) {
   const int operand = static_cast<int>(s.operand);
   int source = in_group;
   switch (s.kind) {
-    case Shuffle::index: return base + (operand & (s.width - 1));
-    case Shuffle::up: source = in_group - operand; break;
-    case Shuffle::down: source = in_group + operand; break;
-    case Shuffle::exclusive_or: source = in_group ^ operand; break;
+    case Shuffle::index:
+      return base + (operand & (s.width - 1));
+    case Shuffle::up:
+      source = in_group - operand;
+      break;
+    case Shuffle::down:
+      source = in_group + operand;
+      break;
+    case Shuffle::exclusive_or:
+      source = in_group ^ operand;
+      break;
   }
   return source < 0 || source >= s.width ? lane : base + source;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// CUDA's qualifiers, index variables, barriers, warp collectives and atomics, executed by the engine of this folder. The
-// source location that every collective takes as its last, defaulted argument is what its diagnostics show and what
+// CUDA's qualifiers, index variables, barriers, warp collectives and atomics, executed by the engine of this folder.
+// The source location that every collective takes as its last, defaulted argument is what its diagnostics show and what
 // tells a collective met by all lanes from one met by some.
 
 #include <bit>
@@ -43,7 +43,7 @@ bool planted_bug(int n);
 
 using Site = std::source_location;
 
-// --- barriers and fences -----------------------------------------------------------------------------------------------
+// --- barriers and fences ---------------------------------------------------------------------------------------------
 void __syncthreads(Site at = Site::current());
 int __syncthreads_or(int predicate, Site at = Site::current());
 int __syncthreads_and(int predicate, Site at = Site::current());
@@ -54,7 +54,7 @@ void __threadfence_block();
 void __threadfence_system();
 [[noreturn]] void __trap();
 
-// --- warp collectives --------------------------------------------------------------------------------------------------
+// --- warp collectives ------------------------------------------------------------------------------------------------
 unsigned __ballot_sync(unsigned mask, int predicate, Site at = Site::current());
 int __any_sync(unsigned mask, int predicate, Site at = Site::current());
 int __all_sync(unsigned mask, int predicate, Site at = Site::current());
@@ -69,13 +69,17 @@ concept WarpValue = std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8
 
 template <WarpValue T>
 inline std::uint64_t to_word(T value) {
-  if constexpr (sizeof(T) == 4) return std::bit_cast<std::uint32_t>(value);
-  else return std::bit_cast<std::uint64_t>(value);
+  if constexpr (sizeof(T) == 4)
+    return std::bit_cast<std::uint32_t>(value);
+  else
+    return std::bit_cast<std::uint64_t>(value);
 }
 template <WarpValue T>
 inline T from_word(std::uint64_t word) {
-  if constexpr (sizeof(T) == 4) return std::bit_cast<T>(static_cast<std::uint32_t>(word));
-  else return std::bit_cast<T>(word);
+  if constexpr (sizeof(T) == 4)
+    return std::bit_cast<T>(static_cast<std::uint32_t>(word));
+  else
+    return std::bit_cast<T>(word);
 }
 template <WarpValue T>
 inline T __shfl_sync(unsigned mask, T value, int lane, int width = 32, Site at = Site::current()) {
@@ -98,7 +102,7 @@ inline unsigned __match_any_sync(unsigned mask, T value, Site at = Site::current
   return match_any(mask, to_word(value), at);
 }
 
-// --- atomics -----------------------------------------------------------------------------------------------------------
+// --- atomics ---------------------------------------------------------------------------------------------------------
 float atomicAdd(float* p, float value);
 double atomicAdd(double* p, double value);
 int atomicAdd(int* p, int value);

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "simt/builtins.h"
 #include "simt/arithmetic.h"
+#include "simt/builtins.h"
 #include "simt/vector_types.h"
 
 namespace wam::simt {
@@ -71,7 +71,7 @@ inline float2 unpack2(std::uint32_t v) {
   return make_float2(to_float(T{static_cast<std::uint16_t>(v)}), to_float(T{static_cast<std::uint16_t>(v >> 16)}));
 }
 
-// --- fast math ---------------------------------------------------------------------------------------------------------
+// --- fast math -------------------------------------------------------------------------------------------------------
 /// Denormals become zero of the same sign, as the .ftz forms do.
 inline float flush(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 inline float fast_exp2(float x) { return flush(exp2f(flush(x))); }
@@ -84,7 +84,7 @@ inline float fast_tanh(float x) {
   return x != x ? x : __uint_as_float((u + 0xfffu + (u >> 13 & 1u)) & ~0x1fffu);
 }
 
-// --- tensor cores ------------------------------------------------------------------------------------------------------
+// --- tensor cores ----------------------------------------------------------------------------------------------------
 void load_matrices(std::uint32_t* r, int matrices, const void* row, bool transposed, Site at);
 /// a, b: 16-bit values, bfloat16 when `brain`.
 void multiply_16816(float* d, const std::uint32_t* a, const std::uint32_t* b, bool brain, Site at);
@@ -108,7 +108,7 @@ inline void mma_16816(float (&d)[4], const std::uint32_t (&a)[4], const std::uin
   multiply_16816(d, a, b, std::is_same_v<T, bf16>, at);
 }
 
-// --- asynchronous copies global -> shared ------------------------------------------------------------------------------
+// --- asynchronous copies global -> shared ----------------------------------------------------------------------------
 void copy_async(void* shared, const void* global, int bytes, bool valid);
 /// 16 bytes, both sides 16-byte aligned; `valid` false writes zeros and does not read.
 [[gnu::always_inline]] inline void cp_async16(void* shared, const void* global, bool valid = true) {
@@ -126,7 +126,7 @@ inline void cp_async_wait() {
   wait_async(pending);
 }
 
-// --- global loads that are read once -----------------------------------------------------------------------------------
+// --- global loads that are read once ---------------------------------------------------------------------------------
 inline float4 load_once(const float4* p) { return *p; }
 
 }  // namespace wam::simt

@@ -13,9 +13,7 @@ constexpr std::size_t kZone = 0;  // asan has zones of its own, right at the las
 constexpr std::size_t kZone = DeviceBuffers::kGuard;
 #endif
 
-std::uintptr_t guarded_end(const Buffer& b) {
-  return reinterpret_cast<std::uintptr_t>(b.memory) + b.bytes + kZone;
-}
+std::uintptr_t guarded_end(const Buffer& b) { return reinterpret_cast<std::uintptr_t>(b.memory) + b.bytes + kZone; }
 
 }  // namespace
 

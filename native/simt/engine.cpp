@@ -104,7 +104,8 @@ void Engine::run(const KernelLaunch& launch, const HarnessOptions& options) {
   thread_count_ = launch.block.x * launch.block.y * launch.block.z;
   warp_count_ = thread_count_ / kWarp;
   for (unsigned i = 0; i < thread_count_; ++i) {
-    threads_[i].index = {i % launch.block.x, i / launch.block.x % launch.block.y, i / (launch.block.x * launch.block.y)};
+    threads_[i].index = {i % launch.block.x, i / launch.block.x % launch.block.y,
+                         i / (launch.block.x * launch.block.y)};
   }
   device_state().shadow.begin_launch(launch);
   shared_ = device_state().shadow.shared();
@@ -120,7 +121,9 @@ void Engine::run(const KernelLaunch& launch, const HarnessOptions& options) {
     for (std::uint64_t i = count; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   }
   for (std::uint64_t i = 0; i < count && !failed_; ++i) {
-    const std::uint64_t b = options.order == Order::random ? order[i] : options.order == Order::reverse ? count - 1 - i : i;
+    const std::uint64_t b = options.order == Order::random    ? order[i]
+                            : options.order == Order::reverse ? count - 1 - i
+                                                              : i;
     block_ = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
               static_cast<unsigned>(b / (std::uint64_t{grid.x} * grid.y))};
     run_block();
@@ -248,9 +251,7 @@ void Engine::fail(const char* kind, const std::string& text, const void* pc0, co
   std::abort();  // nobody comes back
 }
 
-std::string Engine::describe(const Thread& thread) const {
-  return "thread " + triple(thread.index);
-}
+std::string Engine::describe(const Thread& thread) const { return "thread " + triple(thread.index); }
 
 std::string Engine::describe_kernel() const {
   return std::string("kernel ") + launch_->name + ", block " + triple(block_);
@@ -271,7 +272,8 @@ void Engine::fail_deadlock() {
   const Thread* waiting = nullptr;
   const Thread* other = nullptr;
   const auto differ = [](const Thread& a, const Thread& b) {
-    return a.finished != b.finished || (!a.finished && (a.waiting_for != b.waiting_for || !same(a.waiting_at, b.waiting_at)));
+    return a.finished != b.finished ||
+           (!a.finished && (a.waiting_for != b.waiting_for || !same(a.waiting_at, b.waiting_at)));
   };
   for (unsigned i = 0; i < thread_count_; ++i) {
     if (!threads_[i].finished && waiting == nullptr) waiting = &threads_[i];
@@ -282,9 +284,12 @@ void Engine::fail_deadlock() {
   const bool barrier = waiting->waiting_for == kBarrierName || (other != nullptr && other->waiting_for == kBarrierName);
   std::string text = describe_kernel() + ": " + triple(waiting->index) + " waits for " + waiting->waiting_for + " at " +
                      simt::describe(waiting->waiting_at);
-  if (other == nullptr) text += ", as all that are left do";
-  else if (other->finished) text += ", " + triple(other->index) + " has returned";
-  else text += ", " + triple(other->index) + " for " + other->waiting_for + " at " + simt::describe(other->waiting_at);
+  if (other == nullptr)
+    text += ", as all that are left do";
+  else if (other->finished)
+    text += ", " + triple(other->index) + " has returned";
+  else
+    text += ", " + triple(other->index) + " for " + other->waiting_for + " at " + simt::describe(other->waiting_at);
   fail(barrier ? "divergent barrier" : "divergent warp collective", text);
 }
 
@@ -296,8 +301,8 @@ void Engine::barrier(Site at) {
   } else if (!same(first_at_barrier_->waiting_at, at)) {
     const Quiet quiet;
     fail("divergent barrier", describe_kernel() + ": " + triple(first_at_barrier_->index) + " waits at " +
-                                  simt::describe(first_at_barrier_->waiting_at) + ", " + triple(t.index) +
-                                  " came to " + simt::describe(at));
+                                  simt::describe(first_at_barrier_->waiting_at) + ", " + triple(t.index) + " came to " +
+                                  simt::describe(at));
   }
   if (++at_barrier_ < thread_count_) return wait(kBarrierName, at);
   at_barrier_ = 0;

@@ -1,5 +1,5 @@
-// Hand-written switches for x86-64 and aarch64: 7 to 10 ns, where ucontext, which serves elsewhere, takes 250 ns for the
-// signal mask it saves each time.
+// Hand-written switches for x86-64 and aarch64: 7 to 10 ns, where ucontext, which serves elsewhere, takes 250 ns for
+// the signal mask it saves each time.
 
 #include "simt/fiber.h"
 
@@ -130,7 +130,8 @@ void switch_context(Context& from, Context& to) {
 #endif
 
 StackPool::StackPool() {
-  void* memory = mmap(nullptr, kCount * (kBytes + kGuard), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, kCount * (kBytes + kGuard), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   base_ = static_cast<unsigned char*>(memory);
   for (int i = 0; i < kCount; ++i) {

@@ -1,6 +1,6 @@
 #pragma once
-// What tests and the addon set and ask of the harness that runs kernels without a GPU: order of threads, checks, limits,
-// and the reports of what kernels and the backend did wrong.
+// What tests and the addon set and ask of the harness that runs kernels without a GPU: order of threads, checks,
+// limits, and the reports of what kernels and the backend did wrong.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +26,14 @@ struct HarnessOptions {
   std::size_t device_memory = std::size_t{64} << 30;  // bytes that cudaMalloc can give in all
   int multiprocessors = 8;
 };
+
+/// Whether this build reports what HarnessOptions::check is about; one for the address sanitizer leaves that to it, and
+/// ends with the first fault.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kReportsMemory = false;
+#else
+inline constexpr bool kReportsMemory = true;
+#endif
 
 /// Of the process. Setting waits for the kernel that runs.
 HarnessOptions harness_options();

@@ -53,7 +53,8 @@ std::vector<std::string> ask_addr2line(const std::string& module, const std::vec
       text = short_path(text.substr(0, text.find(" (")));
       // Wrappers of the harness are nobody's fault: show what called them.
       if (text.rfind("native/simt/", 0) == 0) continue;
-      if (const std::size_t name = function.rfind("::"); name != std::string::npos) function = function.substr(name + 2);
+      if (const std::size_t name = function.rfind("::"); name != std::string::npos)
+        function = function.substr(name + 2);
       places[index] += (places[index].empty() ? "" : " < ") + text + (function == "??" ? "" : " in " + function);
     }
   }

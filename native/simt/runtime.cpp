@@ -27,7 +27,8 @@ cudaError_t take_failure() {
 
 const char* cudaGetErrorName(cudaError_t error) {
 #define WAM_NAME(name) \
-  case name: return #name;
+  case name:           \
+    return #name;
   switch (error) {
     WAM_NAME(cudaSuccess)
     WAM_NAME(cudaErrorInvalidValue)
@@ -52,22 +53,38 @@ const char* cudaGetErrorName(cudaError_t error) {
 
 const char* cudaGetErrorString(cudaError_t error) {
   switch (error) {
-    case cudaSuccess: return "no error";
-    case cudaErrorInvalidValue: return "invalid argument";
-    case cudaErrorMemoryAllocation: return "out of memory";
-    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
-    case cudaErrorInvalidDevicePointer: return "invalid device pointer";
-    case cudaErrorInvalidMemcpyDirection: return "invalid copy direction for memcpy";
-    case cudaErrorInsufficientDriver: return "driver version is insufficient for runtime version";
-    case cudaErrorNoDevice: return "no device is detected";
-    case cudaErrorInvalidDevice: return "invalid device ordinal";
-    case cudaErrorInvalidResourceHandle: return "invalid resource handle";
-    case cudaErrorNotReady: return "device not ready";
-    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
-    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
-    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
-    case cudaErrorStreamCaptureUnmatched: return "stream is not capturing";
-    case cudaErrorLaunchFailure: break;
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorInvalidDevicePointer:
+      return "invalid device pointer";
+    case cudaErrorInvalidMemcpyDirection:
+      return "invalid copy direction for memcpy";
+    case cudaErrorInsufficientDriver:
+      return "driver version is insufficient for runtime version";
+    case cudaErrorNoDevice:
+      return "no device is detected";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+    case cudaErrorInvalidResourceHandle:
+      return "invalid resource handle";
+    case cudaErrorNotReady:
+      return "device not ready";
+    case cudaErrorIllegalAddress:
+      return "an illegal memory access was encountered";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureUnmatched:
+      return "stream is not capturing";
+    case cudaErrorLaunchFailure:
+      break;
   }
   // The caller may keep the text: every one that was given out stays.
   static std::set<std::string>& given = *new std::set<std::string>;
@@ -123,14 +140,30 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   const DeviceLock lock(device_state().mutex);
   if (device != 0) return set_error(cudaErrorInvalidDevice);
   switch (attribute) {
-    case cudaDevAttrMaxThreadsPerBlock: *value = kMaxThreads; return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerBlock: *value = static_cast<int>(kDefaultSharedBytes); return cudaSuccess;
-    case cudaDevAttrMultiProcessorCount: *value = device_state().options.multiprocessors; return cudaSuccess;
-    case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2048; return cudaSuccess;
-    case cudaDevAttrComputeCapabilityMajor: *value = 9; return cudaSuccess;
-    case cudaDevAttrComputeCapabilityMinor: *value = 0; return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = static_cast<int>(kMaxSharedBytes) + 1024; return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(kMaxSharedBytes); return cudaSuccess;
+    case cudaDevAttrMaxThreadsPerBlock:
+      *value = kMaxThreads;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      *value = static_cast<int>(kDefaultSharedBytes);
+      return cudaSuccess;
+    case cudaDevAttrMultiProcessorCount:
+      *value = device_state().options.multiprocessors;
+      return cudaSuccess;
+    case cudaDevAttrMaxThreadsPerMultiProcessor:
+      *value = 2048;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      *value = static_cast<int>(kMaxSharedBytes) + 1024;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(kMaxSharedBytes);
+      return cudaSuccess;
   }
   return set_error(cudaErrorInvalidValue);
 }
@@ -148,7 +181,8 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   DeviceState& state = device_state();
   const DeviceLock lock(state.mutex);
-  if (const cudaError_t error = forbid_in_capture("cudaMalloc", cudaStreamCaptureModeThreadLocal); error != cudaSuccess) return error;
+  if (const cudaError_t error = forbid_in_capture("cudaMalloc", cudaStreamCaptureModeThreadLocal); error != cudaSuccess)
+    return error;
   *memory = nullptr;
   if (bytes == 0) return cudaSuccess;
   if (bytes > state.options.device_memory || state.buffers.live_bytes() > state.options.device_memory - bytes) {
@@ -163,7 +197,8 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 cudaError_t cudaFree(void* memory) {
   DeviceState& state = device_state();
   const DeviceLock lock(state.mutex);
-  if (const cudaError_t error = forbid_in_capture("cudaFree", cudaStreamCaptureModeThreadLocal); error != cudaSuccess) return error;
+  if (const cudaError_t error = forbid_in_capture("cudaFree", cudaStreamCaptureModeThreadLocal); error != cudaSuccess)
+    return error;
   if (memory == nullptr) return cudaSuccess;
   drain_all();  // as CUDA does
   if (!state.buffers.release(memory)) return set_error(cudaErrorInvalidValue);
@@ -196,7 +231,9 @@ bool is_pinned(const void* memory, std::size_t bytes) {
 
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
   const DeviceLock lock(device_state().mutex);
-  if (const cudaError_t error = forbid_in_capture("cudaMallocHost", cudaStreamCaptureModeThreadLocal); error != cudaSuccess) return error;
+  if (const cudaError_t error = forbid_in_capture("cudaMallocHost", cudaStreamCaptureModeThreadLocal);
+      error != cudaSuccess)
+    return error;
   *memory = nullptr;
   if (bytes == 0) return cudaSuccess;
   if (posix_memalign(memory, 4096, bytes) != 0) return set_error(cudaErrorMemoryAllocation);
@@ -208,7 +245,9 @@ cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) { return c
 
 cudaError_t cudaFreeHost(void* memory) {
   const DeviceLock lock(device_state().mutex);
-  if (const cudaError_t error = forbid_in_capture("cudaFreeHost", cudaStreamCaptureModeThreadLocal); error != cudaSuccess) return error;
+  if (const cudaError_t error = forbid_in_capture("cudaFreeHost", cudaStreamCaptureModeThreadLocal);
+      error != cudaSuccess)
+    return error;
   if (memory == nullptr) return cudaSuccess;
   if (pinned().erase(memory) == 0) return set_error(cudaErrorInvalidValue);
   drain_all();

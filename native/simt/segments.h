@@ -1,7 +1,7 @@
 #pragma once
-// The order of what threads do. A segment is what one thread does between two synchronisations; segments are numbered in
-// the order they begin, over all launches. Blocks run one after another, and at a block barrier every older segment of
-// the block is over, so that three numbers tell most of the order:
+// The order of what threads do. A segment is what one thread does between two synchronisations; segments are numbered
+// in the order they begin, over all launches. Blocks run one after another, and at a block barrier every older segment
+// of the block is over, so that three numbers tell most of the order:
 //
 //   1 ... launch_base ... block_base ... epoch_base ... next
 //   ordered   | other blocks of | this block,    | since the last block barrier: ordered within a thread,
@@ -52,16 +52,16 @@ class Segments {
  private:
   struct Entry {
     const Thread* thread = nullptr;
-    const Warp* warp = nullptr;   // null: threads of several warps
-    std::uint32_t clock = 0;      // of the thread; of a warp's lanes: index into group_clocks_
+    const Warp* warp = nullptr;  // null: threads of several warps
+    std::uint32_t clock = 0;     // of the thread; of a warp's lanes: index into group_clocks_
   };
   using Lanes = std::array<std::uint32_t, kWarp>;
   struct WarpClocks {
-    Lanes own{};                     // synchronisations each lane took part in
-    bool uniform = true;             // every lane knows `known_to_all`; else lane l knows known[l]
+    Lanes own{};          // synchronisations each lane took part in
+    bool uniform = true;  // every lane knows `known_to_all`; else lane l knows known[l]
     Lanes known_to_all{};
     std::array<Lanes, kWarp> known{};
-    std::uint32_t group = 0;         // the segment of "lanes of this warp" since the warp synchronised
+    std::uint32_t group = 0;  // the segment of "lanes of this warp" since the warp synchronised
   };
   std::uint32_t begin(Thread& t);
   std::uint32_t begin_epoch();

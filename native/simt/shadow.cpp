@@ -40,7 +40,8 @@ int find_image(dl_phdr_info* info, std::size_t, void* data) {
 }
 
 bool natural(const void* p, int bytes) {
-  return (bytes & (bytes - 1)) != 0 || (reinterpret_cast<std::uintptr_t>(p) & static_cast<std::uintptr_t>(bytes - 1)) == 0;
+  return (bytes & (bytes - 1)) != 0 ||
+         (reinterpret_cast<std::uintptr_t>(p) & static_cast<std::uintptr_t>(bytes - 1)) == 0;
 }
 
 }  // namespace
@@ -110,8 +111,8 @@ void Shadow::access(Thread& thread, const void* p, int bytes, Access kind, const
   }
 }
 
-/// Nearly every access: of whole words, where what was there was written in order, by somebody, and read in order. False,
-/// with nothing lost, where it needs a closer look.
+/// Nearly every access: of whole words, where what was there was written in order, by somebody, and read in order.
+/// False, with nothing lost, where it needs a closer look.
 template <bool kWrite>
 inline bool Shadow::check_quickly(const CellBlock& cells, std::size_t offset, int bytes, std::uint32_t mine,
                                   const void* pc) {
@@ -180,8 +181,7 @@ void Shadow::global_access(Thread& thread, const void* p, int bytes, Access kind
 
 Buffer& Shadow::find_buffer(const At& at, const unsigned char* p) {
   Buffer* buffer = device_state().buffers.find(p);
-  if (buffer == nullptr || buffer->freed || p < buffer->memory ||
-      p + at.bytes > buffer->memory + buffer->bytes) {
+  if (buffer == nullptr || buffer->freed || p < buffer->memory || p + at.bytes > buffer->memory + buffer->bytes) {
     fail_outside(at, p);
   }
   return *buffer;
@@ -200,8 +200,10 @@ void Shadow::check_cell(Cell& written, Cell& read, const At& at, std::uint32_t m
   } else if (!before(writer, at, mine) && !(at.kind == Access::atomic && (written.place & kAtomic) != 0)) {
     report_race(at, written, true);
   } else if (writer == 0 && at.kind != Access::write) {
-    if (known_written) written.segment = Segments::kHost;
-    else report_unwritten(at);
+    if (known_written)
+      written.segment = Segments::kHost;
+    else
+      report_unwritten(at);
   }
   if (at.kind != Access::write && at.kind != Access::atomic) {
     const std::uint32_t reader = read.segment;
@@ -308,8 +310,10 @@ void Shadow::device_copied(const void* to, const void* from, std::size_t bytes) 
   // Runs of bytes that have been written. What is copied without having been written stays as it was.
   for (std::size_t i = 0; i < bytes;) {
     std::size_t end = i;
-    if (cells.all_written) end = bytes;
-    else while (end < bytes && was_written(offset + end)) ++end;
+    if (cells.all_written)
+      end = bytes;
+    else
+      while (end < bytes && was_written(offset + end)) ++end;
     if (end > i) host_wrote(static_cast<const unsigned char*>(to) + i, end - i);
     i = end + 1;
   }

@@ -1,9 +1,9 @@
 #pragma once
-// Checks every load and store of a kernel: that it lies in shared memory or in a device buffer, that it is aligned, that
-// what it reads was written, and that it is in order with what other threads did to the same bytes.
+// Checks every load and store of a kernel: that it lies in shared memory or in a device buffer, that it is aligned,
+// that what it reads was written, and that it is in order with what other threads did to the same bytes.
 //
-// For every 4 bytes there is a cell with the last writer and one with the last reader, each a segment (segments.h) and a
-// place in the program. Where 4 bytes are not touched as one, their cells are split into cells for each byte.
+// For every 4 bytes there is a cell with the last writer and one with the last reader, each a segment (segments.h) and
+// a place in the program. Where 4 bytes are not touched as one, their cells are split into cells for each byte.
 
 #include <array>
 #include <cstdint>
@@ -47,7 +47,7 @@ class Shadow {
  private:
   // Segments of cells that are none.
   static constexpr std::uint32_t kInFlight = 0xfffffffeu;
-  static constexpr std::uint32_t kSplit = 0xffffffffu;  // the word's bytes have cells of their own
+  static constexpr std::uint32_t kSplit = 0xffffffffu;   // the word's bytes have cells of their own
   static constexpr std::uint32_t kAtomic = 0x80000000u;  // in `place`
 
   /// Where an access is, for reports.
@@ -86,7 +86,7 @@ class Shadow {
   void report_in_flight(const At& at, Cell copy) const;
 
   Segments segments_;
-  unsigned char* arena_ = nullptr;   // shared memory with unused memory around it
+  unsigned char* arena_ = nullptr;  // shared memory with unused memory around it
   unsigned char* shared_ = nullptr;
   std::size_t arena_bytes_ = 0, shared_bytes_ = 0;
   CellBlock shared_cells_;

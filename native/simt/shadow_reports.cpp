@@ -10,9 +10,7 @@ namespace wam::simt {
 
 namespace {
 
-const char* name(Access kind) {
-  return kind == Access::read ? "read" : kind == Access::write ? "write" : "atomic";
-}
+const char* name(Access kind) { return kind == Access::read ? "read" : kind == Access::write ? "write" : "atomic"; }
 
 }  // namespace
 
@@ -39,24 +37,29 @@ void Shadow::fail_outside(const At& at, const unsigned char* p) const {
   Buffer* buffer = device_state().buffers.find(p);
   if (buffer == nullptr) {
     const bool stack = engine().on_stack(p);
-    engine().fail((std::string(name(at.kind)) + (stack ? " of another thread's stack" : " of memory that is not the device's")).c_str(),
-                  std::to_string(at.bytes) + " bytes: " + engine().describe_kernel() + ": " +
-                      engine().describe(*at.thread) + " at {0}",
-                  at.pc);
+    engine().fail(
+        (std::string(name(at.kind)) + (stack ? " of another thread's stack" : " of memory that is not the device's"))
+            .c_str(),
+        std::to_string(at.bytes) + " bytes: " + engine().describe_kernel() + ": " + engine().describe(*at.thread) +
+            " at {0}",
+        at.pc);
   }
   At found = at;
   found.buffer = buffer;
   found.offset = static_cast<std::size_t>(p - buffer->memory);
-  const std::string kind = (buffer->freed ? "use after free, global " : "out-of-bounds global ") + std::string(name(at.kind));
+  const std::string kind =
+      (buffer->freed ? "use after free, global " : "out-of-bounds global ") + std::string(name(at.kind));
   engine().fail(kind.c_str(), describe(found) + " at {0}", at.pc);
 }
 
 void Shadow::report_race(const At& at, Cell other, bool other_wrote) const {
   const Quiet quiet;
   // This access is the later of the two in the order that the harness happened to take.
-  const std::string kind = std::string(at.kind == Access::read ? "read" : at.kind == Access::write ? "write" : "atomic") +
-                           "-after-" + (other_wrote ? (other.place & kAtomic ? "atomic" : "write") : "read") + " race in " +
-                           (at.buffer == nullptr ? "shared" : "global") + " memory";
+  const std::string kind = std::string(at.kind == Access::read    ? "read"
+                                       : at.kind == Access::write ? "write"
+                                                                  : "atomic") +
+                           "-after-" + (other_wrote ? (other.place & kAtomic ? "atomic" : "write") : "read") +
+                           " race in " + (at.buffer == nullptr ? "shared" : "global") + " memory";
   const void* before = address(other.place);
   if (!device_state().reports.is_new(kind.c_str(), at.pc, before)) return;
   std::string who = "another block";
@@ -69,7 +72,8 @@ void Shadow::report_race(const At& at, Cell other, bool other_wrote) const {
 
 void Shadow::report_unwritten(const At& at) const {
   const Quiet quiet;
-  const std::string kind = std::string("uninitialised ") + (at.buffer == nullptr ? "shared " : "global ") + name(at.kind);
+  const std::string kind =
+      std::string("uninitialised ") + (at.buffer == nullptr ? "shared " : "global ") + name(at.kind);
   if (!device_state().reports.is_new(kind.c_str(), at.pc, nullptr)) return;
   device_state().reports.add(kind.c_str(), describe(at) + " at {0}", at.pc);
 }

@@ -41,7 +41,9 @@ cudaError_t queue(Stream* handle, Operation operation) {
     return cudaSuccess;
   }
   if (handle == nullptr) {
-    if (const cudaError_t e = forbid_in_capture("work on the default stream", cudaStreamCaptureModeGlobal); e != cudaSuccess) return e;
+    if (const cudaError_t e = forbid_in_capture("work on the default stream", cudaStreamCaptureModeGlobal);
+        e != cudaSuccess)
+      return e;
     for (Stream* s : streams().all) {
       if (s->blocking) drain(*s);
     }
@@ -87,8 +89,10 @@ void copy_now(void* to, const void* from, std::size_t bytes, Side to_side, Side 
     report_misuse("copy of " + std::to_string(bytes) + " bytes from or to a buffer that has been freed");
     return;
   }
-  if (to_side == Side::device && from_side == Side::device) state.shadow.device_copied(to, from, bytes);
-  else if (to_side == Side::device) state.shadow.host_wrote(to, bytes);
+  if (to_side == Side::device && from_side == Side::device)
+    state.shadow.device_copied(to, from, bytes);
+  else if (to_side == Side::device)
+    state.shadow.host_wrote(to, bytes);
   std::memmove(to, from, bytes);
 }
 
@@ -147,7 +151,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   const DeviceLock lock(device_state().mutex);
-  if (const cudaError_t e = forbid_in_capture("cudaMemcpy", cudaStreamCaptureModeThreadLocal); e != cudaSuccess) return e;
+  if (const cudaError_t e = forbid_in_capture("cudaMemcpy", cudaStreamCaptureModeThreadLocal); e != cudaSuccess)
+    return e;
   if (bytes == 0) return take_failure();
   Side to_side, from_side;
   if (const cudaError_t e = check_copy(to, from, bytes, kind, to_side, from_side); e != cudaSuccess) return e;
@@ -177,7 +182,8 @@ cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStre
 
 cudaError_t cudaMemset(void* memory, int value, std::size_t bytes) {
   const DeviceLock lock(device_state().mutex);
-  if (const cudaError_t e = forbid_in_capture("cudaMemset", cudaStreamCaptureModeThreadLocal); e != cudaSuccess) return e;
+  if (const cudaError_t e = forbid_in_capture("cudaMemset", cudaStreamCaptureModeThreadLocal); e != cudaSuccess)
+    return e;
   return cudaMemsetAsync(memory, value, bytes, nullptr);
 }
 
@@ -224,7 +230,9 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 
 cudaError_t cudaDeviceSynchronize() {
   const DeviceLock lock(device_state().mutex);
-  if (const cudaError_t e = forbid_in_capture("cudaDeviceSynchronize", cudaStreamCaptureModeThreadLocal); e != cudaSuccess) return e;
+  if (const cudaError_t e = forbid_in_capture("cudaDeviceSynchronize", cudaStreamCaptureModeThreadLocal);
+      e != cudaSuccess)
+    return e;
   drain_all();
   return take_failure();
 }
@@ -279,7 +287,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   const DeviceLock lock(device_state().mutex);
-  if (start == nullptr || end == nullptr || !start->timing || !end->timing || start->recorded == 0 || end->recorded == 0) {
+  if (start == nullptr || end == nullptr || !start->timing || !end->timing || start->recorded == 0 ||
+      end->recorded == 0) {
     return set_error(cudaErrorInvalidResourceHandle);
   }
   if (start->reached < start->recorded || end->reached < end->recorded) return set_error(cudaErrorNotReady);
@@ -378,7 +387,8 @@ cudaError_t queue_launch(cudaStream_t stream, const KernelLaunch& launch) {
     return set_error(cudaErrorInvalidConfiguration);
   }
   if (threads % kWarp != 0) {  // CUDA takes it; the rules of kernel code do not
-    report_misuse(std::string("block of ") + std::to_string(threads) + " threads, no multiple of 32: kernel " + launch.name);
+    report_misuse(std::string("block of ") + std::to_string(threads) + " threads, no multiple of 32: kernel " +
+                  launch.name);
     return set_error(cudaErrorInvalidConfiguration);
   }
   const auto limit = shared_limits().find(reinterpret_cast<const void*>(launch.kernel));

@@ -32,9 +32,9 @@ struct Stream {
 
 struct Event {
   bool timing = true;
-  Stream* stream = nullptr;         // that it was recorded on last
-  std::uint64_t recorded = 0;       // times
-  std::uint64_t reached = 0;        // the latest of them that was run
+  Stream* stream = nullptr;    // that it was recorded on last
+  std::uint64_t recorded = 0;  // times
+  std::uint64_t reached = 0;   // the latest of them that was run
   std::chrono::steady_clock::time_point at;
 };
 

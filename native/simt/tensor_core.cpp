@@ -27,7 +27,8 @@ void run_load(Warp& warp, unsigned) {
   for (int m = 0; m < count; ++m) {
     for (int i = 0; i < 8; ++i) {
       const Matrices& from = operands(8 * m + i);
-      if (harness_checks()) device_state().shadow.shared_access(warp.threads[8 * m + i], from.row, 16, Access::read, from.pc);
+      if (harness_checks())
+        device_state().shadow.shared_access(warp.threads[8 * m + i], from.row, 16, Access::read, from.pc);
       std::memcpy(value[m][i], from.row, 16);
     }
   }

@@ -58,22 +58,20 @@ void __tsan_vptr_update(void**, void*) {}
 // Host code in the same files counts references and guards statics with these; they do what they say.
 #define WAM_ATOMIC_FETCH(bits, T, name, builtin) \
   T __tsan_atomic##bits##_##name(volatile T* p, T value, int) { return builtin(p, value, __ATOMIC_SEQ_CST); }
-#define WAM_ATOMICS(bits, T)                                                                                \
-  T __tsan_atomic##bits##_load(const volatile T* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }   \
-  void __tsan_atomic##bits##_store(volatile T* p, T value, int) {                                           \
-    __atomic_store_n(p, value, __ATOMIC_SEQ_CST);                                                           \
-  }                                                                                                         \
-  WAM_ATOMIC_FETCH(bits, T, exchange, __atomic_exchange_n)                                                  \
-  WAM_ATOMIC_FETCH(bits, T, fetch_add, __atomic_fetch_add)                                                  \
-  WAM_ATOMIC_FETCH(bits, T, fetch_sub, __atomic_fetch_sub)                                                  \
-  WAM_ATOMIC_FETCH(bits, T, fetch_and, __atomic_fetch_and)                                                  \
-  WAM_ATOMIC_FETCH(bits, T, fetch_or, __atomic_fetch_or)                                                    \
-  WAM_ATOMIC_FETCH(bits, T, fetch_xor, __atomic_fetch_xor)                                                  \
-  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* expected, T value, int, int) {        \
-    return __atomic_compare_exchange_n(p, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);      \
-  }                                                                                                         \
-  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* expected, T value, int, int) {          \
-    return __atomic_compare_exchange_n(p, expected, value, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);       \
+#define WAM_ATOMICS(bits, T)                                                                                      \
+  T __tsan_atomic##bits##_load(const volatile T* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }         \
+  void __tsan_atomic##bits##_store(volatile T* p, T value, int) { __atomic_store_n(p, value, __ATOMIC_SEQ_CST); } \
+  WAM_ATOMIC_FETCH(bits, T, exchange, __atomic_exchange_n)                                                        \
+  WAM_ATOMIC_FETCH(bits, T, fetch_add, __atomic_fetch_add)                                                        \
+  WAM_ATOMIC_FETCH(bits, T, fetch_sub, __atomic_fetch_sub)                                                        \
+  WAM_ATOMIC_FETCH(bits, T, fetch_and, __atomic_fetch_and)                                                        \
+  WAM_ATOMIC_FETCH(bits, T, fetch_or, __atomic_fetch_or)                                                          \
+  WAM_ATOMIC_FETCH(bits, T, fetch_xor, __atomic_fetch_xor)                                                        \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* expected, T value, int, int) {              \
+    return __atomic_compare_exchange_n(p, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);            \
+  }                                                                                                               \
+  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* expected, T value, int, int) {                \
+    return __atomic_compare_exchange_n(p, expected, value, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);             \
   }
 WAM_ATOMICS(8, std::uint8_t)
 WAM_ATOMICS(16, std::uint16_t)

@@ -1,6 +1,6 @@
 #pragma once
-// CUDA's vector types and dim3, with the same members and alignment. Namespace wam::simt, where kernels are compiled for
-// the harness, so that a program may hold NVIDIA's headers in other files.
+// CUDA's vector types and dim3, with the same members and alignment. Namespace wam::simt, where kernels are compiled
+// for the harness, so that a program may hold NVIDIA's headers in other files.
 
 namespace wam::simt {
 

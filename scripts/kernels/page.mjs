@@ -80,7 +80,7 @@ export function hotProblems(kernels, baseline) {
   return problems;
 }
 
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share) => `${Math.round(share * 1000) / 10} %`;
 
 /** Three significant digits, without an exponent. */
 export function short(value) {

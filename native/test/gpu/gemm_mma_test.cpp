@@ -18,8 +18,8 @@ struct Errors {
   double ours = 0, plain = 0, beside_plain = 0;
 };
 
-/// Against float64: at most twice the error of operands rounded to T and summed exactly. Without a norm (whose own rounding
-/// may turn a value the other way) ours is that result but for the float sums.
+/// Against float64: at most twice the error of operands rounded to T and summed exactly. Without a norm (whose own
+/// rounding may turn a value the other way) ours is that result but for the float sums.
 template <class T>
 Errors check_half(const GemmProblem& p, const std::vector<float>& c) {
   std::vector<double> size;
@@ -48,10 +48,14 @@ void check_forms(Precision precision, const char* name) {
   bool cut = false, whole = false;
   for (const int processors : {kOne, kMany}) {
     const auto backend = gemm_backend(precision, processors);
-    for (const GemmCase& size :
-         {GemmCase{.m = 1, .n = 1, .k = 1}, {.m = 7, .n = 33, .k = 31}, {.m = 24, .n = 100, .k = 257},
-          {.m = 33, .n = 31, .k = 33}, {.m = 65, .n = 130, .k = 100}, {.m = 129, .n = 65, .k = 330},
-          {.m = 5, .n = 40, .k = 600}, {.m = 3, .n = 2, .k = 0}}) {
+    for (const GemmCase& size : {GemmCase{.m = 1, .n = 1, .k = 1},
+                                 {.m = 7, .n = 33, .k = 31},
+                                 {.m = 24, .n = 100, .k = 257},
+                                 {.m = 33, .n = 31, .k = 33},
+                                 {.m = 65, .n = 130, .k = 100},
+                                 {.m = 129, .n = 65, .k = 330},
+                                 {.m = 5, .n = 40, .k = 600},
+                                 {.m = 3, .n = 2, .k = 0}}) {
       for (int turn = 0; turn < 24; ++turn) {
         GemmCase g = size;
         const int form = turn % 4, kind = turn / 4;
@@ -68,7 +72,8 @@ void check_forms(Precision precision, const char* name) {
           if (g.packed) continue;
         }
         const simt::GemmPlan plan = plan_of(g, processors);
-        met[plan.shape] = true, cut = cut || plan.blocks_of_k > 1, whole = whole || (plan.chunks > 1 && plan.blocks_of_k == 1);
+        met[plan.shape] = true, cut = cut || plan.blocks_of_k > 1,
+        whole = whole || (plan.chunks > 1 && plan.blocks_of_k == 1);
         const Context at(std::string(name) + ", " + g.text() + ", " + std::to_string(processors) + " multiprocessors");
         const GemmProblem p(g);
         const Errors e = check_half<T>(p, p.run(*backend));
@@ -79,8 +84,8 @@ void check_forms(Precision precision, const char* name) {
     }
   }
   CHECK(met[0] && met[1] && cut && whole);
-  std::printf("  %s: worst error %.3f x that of plain rounding, sums off by %.2f x 2^-24 of the magnitudes\n", name, worst_ratio,
-              worst_beside);
+  std::printf("  %s: worst error %.3f x that of plain rounding, sums off by %.2f x 2^-24 of the magnitudes\n", name,
+              worst_ratio, worst_beside);
 }
 
 TEST(gemm_bf16_in_every_form_and_shape) { check_forms<simt::bf16>(Precision::bf16, "bf16"); }

@@ -39,14 +39,17 @@ struct HostMatrix {
   HostMatrix(int r, int c, const GemmCase& g, int extra, std::uint32_t seed)
       : rows(r), cols(c), ld(c + (g.gap != 0 ? g.gap + extra : 0)), offset(g.offset) {
     if (r > 0 && c > 0) {
-      values = normal_values(static_cast<std::size_t>(offset) + static_cast<std::size_t>(r - 1) * static_cast<std::size_t>(ld) +
-                             static_cast<std::size_t>(c), seed);
+      values = normal_values(static_cast<std::size_t>(offset) +
+                                 static_cast<std::size_t>(r - 1) * static_cast<std::size_t>(ld) +
+                                 static_cast<std::size_t>(c),
+                             seed);
     } else {
       values.resize(1);
     }
   }
   std::size_t at(int i, int j) const {
-    return static_cast<std::size_t>(offset) + static_cast<std::size_t>(i) * static_cast<std::size_t>(ld) + static_cast<std::size_t>(j);
+    return static_cast<std::size_t>(offset) + static_cast<std::size_t>(i) * static_cast<std::size_t>(ld) +
+           static_cast<std::size_t>(j);
   }
   float operator()(int i, int j) const { return values[at(i, j)]; }
 };
@@ -65,10 +68,13 @@ struct GemmProblem {
   std::vector<float> bias, norm_weight, norm_bias;
 
   explicit GemmProblem(const GemmCase& what)
-      : g(what), columns(g.gated ? 2 * g.n : g.n),
+      : g(what),
+        columns(g.gated ? 2 * g.n : g.n),
         a(g.a_transposed ? g.k : g.m, g.a_transposed ? g.m : g.k, g, 0, 1),
-        b(g.b_transposed ? columns : g.k, g.b_transposed ? g.k : columns, g, 2, 2), c(g.m, g.n, g, 4, 3),
-        residual(g.m, g.n, g, 1, 4), bias(normal_values(static_cast<std::size_t>(g.n + g.offset), 5)),
+        b(g.b_transposed ? columns : g.k, g.b_transposed ? g.k : columns, g, 2, 2),
+        c(g.m, g.n, g, 4, 3),
+        residual(g.m, g.n, g, 1, 4),
+        bias(normal_values(static_cast<std::size_t>(g.n + g.offset), 5)),
         norm_weight(normal_values(static_cast<std::size_t>(g.k + g.offset), 6)),
         norm_bias(normal_values(static_cast<std::size_t>(g.k + g.offset), 7)) {}
 
@@ -76,7 +82,8 @@ struct GemmProblem {
   std::vector<float> run(Backend& backend, int first_row = 0, int rows = -1) const {
     const int m = rows < 0 ? g.m : rows;
     const std::size_t off = static_cast<std::size_t>(g.offset);
-    DeviceArray<float> da(backend, a.values), db(backend, b.values), dc(backend, c.values), dr(backend, residual.values);
+    DeviceArray<float> da(backend, a.values), db(backend, b.values), dc(backend, c.values),
+        dr(backend, residual.values);
     DeviceArray<float> dbias(backend, bias), dw(backend, norm_weight), dnb(backend, norm_bias);
     Gemm x;
     x.m = m, x.n = g.n, x.k = g.k;
@@ -132,7 +139,8 @@ struct GemmProblem {
     }
     for (int p = 0; p < g.k; ++p) {
       for (int j = 0; j < columns; ++j)
-        weights[static_cast<std::size_t>(j) * static_cast<std::size_t>(g.k) + static_cast<std::size_t>(p)] = round_to<T>(b_of(p, j));
+        weights[static_cast<std::size_t>(j) * static_cast<std::size_t>(g.k) + static_cast<std::size_t>(p)] =
+            round_to<T>(b_of(p, j));
     }
     std::vector<double> out(c.values.begin(), c.values.end());
     if (size != nullptr) size->assign(out.size(), 0);
@@ -149,8 +157,8 @@ struct GemmProblem {
         double& to = out[c.at(i, j)];
         const double add = g.accumulate || g.residual_is_c ? to : g.residual ? static_cast<double>(residual(i, j)) : 0;
         if (size != nullptr)
-          (*size)[c.at(i, j)] = (g.gated ? magnitude * (1 + std::abs(sum[0]) + std::abs(sum[1])) : magnitude) +
-                                std::abs(add) + 2;
+          (*size)[c.at(i, j)] =
+              (g.gated ? magnitude * (1 + std::abs(sum[0]) + std::abs(sum[1])) : magnitude) + std::abs(add) + 2;
         to = value + add;
       }
     }

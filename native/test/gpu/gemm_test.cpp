@@ -16,7 +16,8 @@ int shape_of(const GemmCase& g, int multiprocessors) {
   return simt::plan_gemm(simt::kGemmFloatShapes, g.m, columns, g.k, simt::kGemmFloatChunk, multiprocessors).shape;
 }
 int blocks_of_k(const GemmCase& g, int multiprocessors) {
-  return simt::plan_gemm(simt::kGemmFloatShapes, g.m, g.gated ? 2 * g.n : g.n, g.k, simt::kGemmFloatChunk, multiprocessors)
+  return simt::plan_gemm(simt::kGemmFloatShapes, g.m, g.gated ? 2 * g.n : g.n, g.k, simt::kGemmFloatChunk,
+                         multiprocessors)
       .blocks_of_k;
 }
 
@@ -56,9 +57,15 @@ TEST(gemm_float_agrees_with_float64_in_every_form_and_shape) {
   bool cut = false;
   for (const int processors : {kOne, kMany}) {
     const auto backend = gemm_backend(Precision::fp32, processors);
-    for (const GemmCase& size : {GemmCase{.m = 1, .n = 1, .k = 1}, {.m = 7, .n = 33, .k = 31}, {.m = 24, .n = 100, .k = 257},
-                                 {.m = 33, .n = 31, .k = 33}, {.m = 65, .n = 130, .k = 100}, {.m = 129, .n = 65, .k = 300},
-                                 {.m = 64, .n = 64, .k = 64}, {.m = 250, .n = 254, .k = 50}, {.m = 5, .n = 40, .k = 1100},
+    for (const GemmCase& size : {GemmCase{.m = 1, .n = 1, .k = 1},
+                                 {.m = 7, .n = 33, .k = 31},
+                                 {.m = 24, .n = 100, .k = 257},
+                                 {.m = 33, .n = 31, .k = 33},
+                                 {.m = 65, .n = 130, .k = 100},
+                                 {.m = 129, .n = 65, .k = 300},
+                                 {.m = 64, .n = 64, .k = 64},
+                                 {.m = 250, .n = 254, .k = 50},
+                                 {.m = 5, .n = 40, .k = 1100},
                                  {.m = 3, .n = 2, .k = 0}}) {
       met[shape_of(size, processors)] = true;
       cut = cut || blocks_of_k(size, processors) > 1;
@@ -84,7 +91,9 @@ TEST(gemm_float_norm_gates_and_accumulation) {
   for (const int processors : {kOne, kMany}) {
     const auto backend = gemm_backend(Precision::fp32, processors);
     std::vector<GemmCase> cases;
-    for (const GemmCase& size : {GemmCase{.m = 7, .n = 37, .k = 100}, {.m = 65, .n = 68, .k = 257}, {.m = 130, .n = 64, .k = 33},
+    for (const GemmCase& size : {GemmCase{.m = 7, .n = 37, .k = 100},
+                                 {.m = 65, .n = 68, .k = 257},
+                                 {.m = 130, .n = 64, .k = 33},
                                  {.m = 24, .n = 20, .k = 601}}) {
       for (const int form : {0, 1, 2, 3}) {
         const int ragged = (form + processors) % 2;
@@ -111,7 +120,8 @@ TEST(gemm_float_norm_gates_and_accumulation) {
 
 /// The promised order: chunks of 256 from zero, each a chain of fused multiply-adds, added in ascending order.
 TEST(gemm_float_sums_in_the_promised_order_whatever_the_shape) {
-  for (const GemmCase& g : {GemmCase{.m = 250, .n = 254, .k = 300}, {.m = 70, .n = 65, .k = 520}, {.m = 33, .n = 31, .k = 1030}}) {
+  for (const GemmCase& g :
+       {GemmCase{.m = 250, .n = 254, .k = 300}, {.m = 70, .n = 65, .k = 520}, {.m = 33, .n = 31, .k = 1030}}) {
     const Context at(g.text());
     const GemmProblem p(g);
     std::vector<float> expected = p.c.values;
@@ -120,7 +130,8 @@ TEST(gemm_float_sums_in_the_promised_order_whatever_the_shape) {
         float total = 0;
         for (int begin = 0; begin < g.k; begin += simt::kGemmFloatChunk) {
           float sum = 0;
-          for (int q = begin; q < std::min(g.k, begin + simt::kGemmFloatChunk); ++q) sum = std::fma(p.a(i, q), p.b(q, j), sum);
+          for (int q = begin; q < std::min(g.k, begin + simt::kGemmFloatChunk); ++q)
+            sum = std::fma(p.a(i, q), p.b(q, j), sum);
           total = begin == 0 ? sum : total + sum;
         }
         expected[p.c.at(i, j)] = total;
@@ -141,7 +152,13 @@ TEST(gemm_float_is_the_same_under_every_schedule) {
   const GemmCase cases[] = {
       {.m = 250, .n = 125, .k = 70, .gap = 1, .bias = true, .norm = true, .gated = true},
       {.m = 60, .n = 125, .k = 70, .a_transposed = true, .b_transposed = true, .offset = 1, .accumulate = true},
-      {.m = 33, .n = 36, .k = 521, .packed = true, .residual_is_c = true, .activation = Activation::gelu_erf, .norm = true,
+      {.m = 33,
+       .n = 36,
+       .k = 521,
+       .packed = true,
+       .residual_is_c = true,
+       .activation = Activation::gelu_erf,
+       .norm = true,
        .centred = true},
       {.m = 129, .n = 130, .k = 290, .a_transposed = true, .residual = true}};
   for (GemmCase g : cases) {
@@ -178,7 +195,8 @@ TEST(gemm_float_rows_do_not_depend_on_the_batch) {
 TEST(gemm_replays) {
   const auto backend = gemm_backend(Precision::fp32, kMany);
   constexpr int kM = 24, kN = 40, kK = 600;
-  DeviceArray<float> a(*backend, normal_values(kM * kK, 1)), b(*backend, normal_values(kN * kK, 2)), c(*backend, kM * kN);
+  DeviceArray<float> a(*backend, normal_values(kM * kK, 1)), b(*backend, normal_values(kN * kK, 2)),
+      c(*backend, kM * kN);
   DeviceArray<float> weight(*backend, normal_values(kK, 3));
   const RowNorm norm = {.weight = weight.data(), .bias = nullptr, .eps = 1e-6f};
   Gemm g;

@@ -39,8 +39,8 @@ inline std::string join(const std::vector<std::string>& texts) {
   return all;
 }
 
-/// Runs body() with threads and blocks in forward, reverse and random order, each with asynchronous copies at the latest
-/// and at the earliest moment; checks that nothing was reported.
+/// Runs body() with threads and blocks in forward, reverse and random order, each with asynchronous copies at the
+/// latest and at the earliest moment; checks that nothing was reported.
 template <class Body>
 void each_schedule(Body body) {
   constexpr const char* kNames[] = {"forward", "reverse", "random"};

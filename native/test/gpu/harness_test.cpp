@@ -126,7 +126,8 @@ namespace {
 
 template <class T>
 void check_product(void (*kernel)(ProductParams)) {
-  const std::vector<float> a = test::normal_values(256, 1), b = test::normal_values(128, 2), c = test::normal_values(128, 3);
+  const std::vector<float> a = test::normal_values(256, 1), b = test::normal_values(128, 2),
+                           c = test::normal_values(128, 3);
   std::vector<std::uint16_t> a16(256), b16(128);
   for (std::size_t i = 0; i < 256; ++i) a16[i] = from_float<T>(a[i]).bits;
   for (std::size_t i = 0; i < 128; ++i) b16[i] = from_float<T>(b[i]).bits;
@@ -139,7 +140,8 @@ void check_product(void (*kernel)(ProductParams)) {
       for (std::size_t j = 0; j < 8; ++j) {
         double sum = static_cast<double>(c[8 * i + j]);
         for (std::size_t k = 0; k < 16; ++k) {
-          sum += test::round_to<T>(static_cast<double>(a[16 * i + k])) * test::round_to<T>(static_cast<double>(b[8 * k + j]));
+          sum += test::round_to<T>(static_cast<double>(a[16 * i + k])) *
+                 test::round_to<T>(static_cast<double>(b[8 * k + j]));
         }
         CHECK_NEAR(got[8 * i + j], sum, 1e-5);
       }

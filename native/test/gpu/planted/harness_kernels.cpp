@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(32) shuffles(const __grid_constant__ ShufflePa
     out[n++] = __shfl_xor_sync(kAll, mine, 9, width);
   }
   // The other types, whose bits must travel unchanged.
-  out[n++] = static_cast<std::uint64_t>(__double_as_longlong(__shfl_sync(kAll, __longlong_as_double(static_cast<long long>(mine)), 7)));
+  out[n++] = static_cast<std::uint64_t>(
+      __double_as_longlong(__shfl_sync(kAll, __longlong_as_double(static_cast<long long>(mine)), 7)));
   out[n++] = __float_as_uint(__shfl_xor_sync(kAll, __uint_as_float(static_cast<unsigned>(mine)), 1));
   out[n++] = static_cast<std::uint64_t>(__shfl_up_sync(kAll, static_cast<int>(mine), 1u));
   out[n++] = static_cast<std::uint64_t>(__shfl_down_sync(kAll, static_cast<unsigned>(mine), 1u));
@@ -63,7 +64,7 @@ template <class T>
 void product(const ProductParams& p) {
   WAM_SHARED(base);
   auto* a = reinterpret_cast<std::uint16_t*>(base);  // [16][16]
-  std::uint16_t* b = a + 256;                         // [16][8]
+  std::uint16_t* b = a + 256;                        // [16][8]
   const int lane = static_cast<int>(threadIdx.x);
   for (int i = lane; i < 256; i += 32) a[i] = p.a[i];
   for (int i = lane; i < 128; i += 32) b[i] = p.b[i];
@@ -181,8 +182,10 @@ void shared_faults(const FaultParams& p, float* s, int thread) {
       break;
     case Fault::warp_barrier_of_other_lanes:  // lanes 0-15 and 16-31 synchronise among themselves
       s[thread] = 1;
-      if (lane < 16) __syncwarp(0x0000ffffu);
-      else __syncwarp(0xffff0000u);
+      if (lane < 16)
+        __syncwarp(0x0000ffffu);
+      else
+        __syncwarp(0xffff0000u);
       p.x[thread] = s[thread ^ 16];
       break;
     case Fault::warp_barriers:
@@ -195,8 +198,10 @@ void shared_faults(const FaultParams& p, float* s, int thread) {
       break;
     case Fault::half_warp_barriers:
       s[thread] = 1;
-      if (lane < 16) __syncwarp(0x0000ffffu);
-      else __syncwarp(0xffff0000u);
+      if (lane < 16)
+        __syncwarp(0x0000ffffu);
+      else
+        __syncwarp(0xffff0000u);
       p.x[thread] = s[thread ^ 8];
       break;
     case Fault::two_warps_readers:
@@ -238,39 +243,61 @@ void shared_faults(const FaultParams& p, float* s, int thread) {
       if (thread < 16) p.x[thread] += static_cast<float>(reinterpret_cast<unsigned*>(bytes)[thread]);
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 
 void global_faults(const FaultParams& p, int thread) {
   const int block = static_cast<int>(blockIdx.x);
   switch (p.fault) {
-    case Fault::uninitialised_global: p.x[64 + thread] = p.x[thread]; break;
-    case Fault::read_behind_buffer: p.x[thread] = p.x[thread * 4 + 4]; break;
-    case Fault::write_before_buffer: p.x[thread - 1] = 1; break;
-    case Fault::use_after_free: p.x[thread] = 1; break;
+    case Fault::uninitialised_global:
+      p.x[64 + thread] = p.x[thread];
+      break;
+    case Fault::read_behind_buffer:
+      p.x[thread] = p.x[thread * 4 + 4];
+      break;
+    case Fault::write_before_buffer:
+      p.x[thread - 1] = 1;
+      break;
+    case Fault::use_after_free:
+      p.x[thread] = 1;
+      break;
     case Fault::misaligned_float4: {
       const float4 v = *reinterpret_cast<const float4*>(p.x + thread + 1);
       p.x[thread] = v.x + v.y;
       break;
     }
-    case Fault::race_between_blocks: p.x[thread + 32 * block] = 1; break;
+    case Fault::race_between_blocks:
+      p.x[thread + 32 * block] = 1;
+      break;
     case Fault::read_of_other_block:
-      if (block == 0) p.x[thread] = 1;
-      else p.x[128 + thread] = p.x[thread];
+      if (block == 0)
+        p.x[thread] = 1;
+      else
+        p.x[128 + thread] = p.x[thread];
       break;
     case Fault::race_in_block:
       p.x[thread] = 1;
       p.x[128 + thread] = p.x[thread ^ 32];
       break;
     case Fault::atomic_and_plain:
-      if (thread % 2 == 0) atomicAdd(p.x, 1.0f);
-      else p.x[0] = 1;
+      if (thread % 2 == 0)
+        atomicAdd(p.x, 1.0f);
+      else
+        p.x[0] = 1;
       break;
-    case Fault::atomics_of_blocks: atomicAdd(p.x + thread, 1.0f); break;
-    case Fault::host_memory: p.x[0] = p.x[1]; break;
-    case Fault::constants: p.x[thread + 64 * block] = kTable[thread % 4]; break;
-    default: break;
+    case Fault::atomics_of_blocks:
+      atomicAdd(p.x + thread, 1.0f);
+      break;
+    case Fault::host_memory:
+      p.x[0] = p.x[1];
+      break;
+    case Fault::constants:
+      p.x[thread + 64 * block] = kTable[thread % 4];
+      break;
+    default:
+      break;
   }
 }
 
@@ -290,18 +317,21 @@ __global__ void __launch_bounds__(64) faults(const __grid_constant__ FaultParams
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
   switch (p.fault) {
     case Fault::barriers_of_two_places:
-      if (thread < 32) __syncthreads();
-      else __syncthreads();
+      if (thread < 32)
+        __syncthreads();
+      else
+        __syncthreads();
       break;
     case Fault::barrier_after_return:
       if (thread == 7) return;
       __syncthreads();
       break;
     case Fault::collectives_of_two_places:
-      p.x[thread] = lane < 16 ? __shfl_xor_sync(0xffffffffu, 1.0f, 1)
-                              : __shfl_xor_sync(0xffffffffu, 2.0f, 1);
+      p.x[thread] = lane < 16 ? __shfl_xor_sync(0xffffffffu, 1.0f, 1) : __shfl_xor_sync(0xffffffffu, 2.0f, 1);
       break;
-    case Fault::not_in_own_mask: __syncwarp(0x0000ffffu); break;
+    case Fault::not_in_own_mask:
+      __syncwarp(0x0000ffffu);
+      break;
     case Fault::lane_outside_mask:
       if (lane < 16) p.x[thread] = __shfl_sync(0x0000ffffu, 1.0f, lane + 8);
       break;
@@ -312,7 +342,9 @@ __global__ void __launch_bounds__(64) faults(const __grid_constant__ FaultParams
     case Fault::trap:
       if (thread == 5) __trap();
       break;
-    case Fault::other_threads_stack: p.x[thread] = local_of_lane(lane); break;
+    case Fault::other_threads_stack:
+      p.x[thread] = local_of_lane(lane);
+      break;
     default:
       shared_faults(p, reinterpret_cast<float*>(base), thread);
       global_faults(p, thread);

@@ -1,6 +1,6 @@
 #pragma once
-// Kernels that the tests of the harness run: one for each thing it executes, and one full of mistakes. Compiled with the
-// instrumentation of native/cuda, which the tests themselves are without.
+// Kernels that the tests of the harness run: one for each thing it executes, and one full of mistakes. Compiled with
+// the instrumentation of native/cuda, which the tests themselves are without.
 
 #include <cstdint>
 
@@ -27,7 +27,8 @@ struct VoteParams {
 };
 void votes(VoteParams p);
 
-/// One warp: c[16,8] = a[16,16] b[16,8] (row-major 16-bit values) + c; a through ldmatrix, b through ldmatrix transposed.
+/// One warp: c[16,8] = a[16,16] b[16,8] (row-major 16-bit values) + c; a through ldmatrix, b through ldmatrix
+/// transposed.
 struct ProductParams {
   const std::uint16_t *a = nullptr, *b = nullptr;
   float* c = nullptr;
@@ -42,12 +43,12 @@ struct LoadParams {
 };
 void load_fragments(LoadParams p);
 
-/// One warp. Copies 16 bytes a lane in two groups, and looks at shared memory after issue, wait<1>, wait<0>; shared memory
-/// holds -1 before. out [32, 3, 8].
+/// One warp. Copies 16 bytes a lane in two groups, and looks at shared memory after issue, wait<1>, wait<0>; shared
+/// memory holds -1 before. out [32, 3, 8].
 struct CopyParams {
   const float* from = nullptr;  // [32, 8]
   float* out = nullptr;
-  int valid_lanes = 32;         // the others copy zeros
+  int valid_lanes = 32;  // the others copy zeros
 };
 void asynchronous_copies(CopyParams p);
 
@@ -55,11 +56,11 @@ void asynchronous_copies(CopyParams p);
 struct AtomicParams {
   float* f = nullptr;
   double* d = nullptr;
-  std::int32_t* i = nullptr;          // [6]: add, min, max, or, and, exchange
-  unsigned long long* u = nullptr;    // [3]: add, min, max
-  std::uint32_t* taken = nullptr;     // [threads of the grid]: atomicAdd of 1 gives each a number of its own
+  std::int32_t* i = nullptr;        // [6]: add, min, max, or, and, exchange
+  unsigned long long* u = nullptr;  // [3]: add, min, max
+  std::uint32_t* taken = nullptr;   // [threads of the grid]: atomicAdd of 1 gives each a number of its own
   std::uint32_t* counter = nullptr;
-  std::uint32_t* swapped = nullptr;   // one cell, moved from k to k + 1 by compare-and-swap
+  std::uint32_t* swapped = nullptr;  // one cell, moved from k to k + 1 by compare-and-swap
 };
 void atomics(AtomicParams p);
 
