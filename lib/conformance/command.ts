@@ -10,7 +10,7 @@ import { type GroupResult, runGolden } from './run.js';
 
 const kUsage = `usage: npm run conformance -- [DIR...] [options]
 
-Runs every golden case found in the directories (default ../shared/flow-golden and
+Runs every golden case found in the directories (default ../shared/flow-golden and, on cpu,
 ../shared/pdms-golden) through the engine's operations.
 
   --group NAME     only this group; may be repeated
@@ -79,8 +79,10 @@ function report(results: readonly GroupResult[]): void {
 }
 
 /** Where goldens lie beside the repository; those that are not there are named on stderr. */
-function standardDirectories(): string[] {
-  return ['flow-golden', 'pdms-golden'].flatMap((name) => {
+function standardDirectories(device: KernelOptions['device']): string[] {
+  // Scoring has no part on a device.
+  const names = device === 'cpu' ? ['flow-golden', 'pdms-golden'] : ['flow-golden'];
+  return names.flatMap((name) => {
     const directory = join(packageRoot(), '..', 'shared', name);
     if (existsSync(directory)) return [directory];
     console.error(`conformance: ${directory} is not here, nothing to run from it`);
@@ -108,7 +110,7 @@ export function conformance(argv: readonly string[]): number {
     return 0;
   }
   const engine = engineOptions(values);
-  const directories = positionals.length > 0 ? positionals : standardDirectories();
+  const directories = positionals.length > 0 ? positionals : standardDirectories(engine.device);
   if (directories.length === 0) {
     if (values.json) console.log(JSON.stringify({ groups: [], passed: 0, failed: 0, skipped: 0 }));
     else console.log('0 passed, 0 failed');

@@ -5,7 +5,6 @@
 namespace wam::WAM_GPU {
 namespace {
 
-
 /// use(Config{}) with the forward kernel that suits. All give the same bits.
 template <class Use>
 void with_forward_config(int head_dim, int max_queries, const Use& use) {

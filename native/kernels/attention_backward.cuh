@@ -18,6 +18,7 @@ struct AttentionBackwardKeyConfig {
   static constexpr int kWidth = kWidth_;  // head_dim at most
   static constexpr int kKeys = 16 * kMmaWarps, kQueries = kWidth == 128 ? 16 : 32;
   static constexpr int kThreads = kMmaThreads;
+  static constexpr int kBlocks = kWidth <= 64 ? 3 : 2;  // that registers must allow on a multiprocessor
   // values: keys and values that stay, two stages of queries and dout, gradients of scores [kQueries][kKeys]
   static constexpr int kKeyValues = kKeys * kWidth, kQueryValues = kQueries * kWidth;
   static constexpr int kStageAt = 2 * kKeyValues, kStageValues = 2 * kQueryValues;
@@ -73,7 +74,7 @@ WAM_DEVICE void add_dq(const AttentionBackwardParams& p, const QueryWalk<Config:
 }
 
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
     attention_backward_dkdv(const __grid_constant__ AttentionBackwardParams p) {
   using T = typename Config::Element;
   if constexpr (has_mma<T>()) {

@@ -14,13 +14,14 @@ struct AttentionBackwardQueryConfig {
   static constexpr int kWidth = kWidth_;  // head_dim at most
   static constexpr int kQueries = 16 * kMmaWarps, kKeys = 32;
   static constexpr int kThreads = kMmaThreads;
+  static constexpr int kBlocks = kWidth <= 64 ? 3 : 2;  // that registers must allow on a multiprocessor
   static constexpr int kTileValues = kKeys * kWidth, kStageValues = 2 * kTileValues;  // keys, then values
   static constexpr int kSharedBytes = 2 * kStageValues * 2;
   static_assert(2 * kQueries * kWidth <= 2 * kStageValues, "q and dout pass through the stages");
 };
 
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kBlocks)
     attention_backward_dq(const __grid_constant__ AttentionBackwardParams p) {
   using T = typename Config::Element;
   if constexpr (has_mma<T>()) {

@@ -33,7 +33,7 @@ WAM_DEVICE void gemm_finish_rows(const GemmEpilogue& e, int m, int n, const floa
       x[0] = silu(x[0]) * up.x, x[1] = silu(x[1]) * up.y, x[2] = silu(x[2]) * up.z, x[3] = silu(x[3]) * up.w;
     } else {
       if (e.bias != nullptr) {
-        const float4 b = load_four(e.bias, j, n, e.wide);
+        const float4 b = load_four(e.bias, WAM_PLANT(6, j, c), n, e.wide);
         x[0] += b.x, x[1] += b.y, x[2] += b.z, x[3] += b.w;
       }
       if (e.activation != 0) {
@@ -42,7 +42,7 @@ WAM_DEVICE void gemm_finish_rows(const GemmEpilogue& e, int m, int n, const floa
       }
     }
     if (e.residual != nullptr) {
-      const float4 y = load_four(e.residual + i * WAM_PLANT(6, e.ldr, e.ldc), j, n, e.wide);
+      const float4 y = load_four(e.residual + i * e.ldr, j, n, e.wide);
       x[0] += y.x, x[1] += y.y, x[2] += y.z, x[3] += y.w;
     }
     store_four(e.c + i * e.ldc, j, n, e.wide, make_float4(x[0], x[1], x[2], x[3]));

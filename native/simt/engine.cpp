@@ -9,6 +9,7 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "simt/device_state.h"
@@ -101,6 +102,8 @@ void Engine::run(const KernelLaunch& launch, const HarnessOptions& options) {
   options_ = options;
   random_state_ = options.seed * 0x9E3779B97F4A7C15ull | 1;
   failed_ = false;
+  // A suspended fiber may hold addresses of its operating-system thread's variables.
+  if (std::exchange(host_thread_, std::this_thread::get_id()) != std::this_thread::get_id()) drop_fibers();
   thread_count_ = launch.block.x * launch.block.y * launch.block.z;
   warp_count_ = thread_count_ / kWarp;
   for (unsigned i = 0; i < thread_count_; ++i) {
@@ -237,11 +240,15 @@ void Engine::finish_thread() {
 #endif
 }
 
+void Engine::drop_fibers() {
+  for (unsigned i = 0; i < kMaxThreads; ++i) threads_[i].has_context = false;
+}
+
 void Engine::fail(const char* kind, const std::string& text, const void* pc0, const void* pc1) {
   unchecked = {};
   device_state().reports.add(kind, text, pc0, pc1);
   failed_ = true;
-  for (unsigned i = 0; i < kMaxThreads; ++i) threads_[i].has_context = false;
+  drop_fibers();
   Context nowhere;
 #if defined(__SANITIZE_ADDRESS__)
   annotated_switch(nowhere, host_, host_bounds.low, host_bounds.bytes, false);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <source_location>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "simt/fiber.h"
@@ -105,6 +106,7 @@ class Engine {
   static constexpr const char* kBarrierName = "__syncthreads";
   static void fiber_main();
   void run_block();
+  void drop_fibers();
   void finish_thread();
   [[noreturn]] void fail_deadlock();
   void wait(const char* what, Site at);
@@ -116,6 +118,7 @@ class Engine {
 
   StackPool stacks_;
   Context host_;
+  std::thread::id host_thread_;
   std::unique_ptr<Thread[]> threads_;
   std::unique_ptr<Warp[]> warps_;
   const KernelLaunch* launch_ = nullptr;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <string_view>
 
 namespace wam::simt {
 
@@ -14,6 +15,15 @@ namespace {
 std::string short_path(std::string path) {
   const std::size_t at = path.rfind("native/");
   return at == std::string::npos ? path : path.substr(at);
+}
+
+/// "norm" of "void wam::simt::(anonymous namespace)::norm<wam::simt::NormConfig<4> >(wam::simt::NormParams)".
+std::string bare(std::string function) {
+  constexpr std::string_view kHidden = "(anonymous namespace)::";
+  while (function.find(kHidden) != std::string::npos) function.erase(function.find(kHidden), kHidden.size());
+  function = function.substr(0, function.find_first_of("<("));
+  const std::size_t name = function.rfind("::");
+  return name == std::string::npos ? function : function.substr(name + 2);
 }
 
 std::string hexadecimal(std::uintptr_t value) {
@@ -45,7 +55,7 @@ std::vector<std::string> ask_addr2line(const std::string& module, const std::vec
       first = false;
       is_function = true;
     } else if (is_function) {
-      function = text.substr(0, text.find('('));
+      function = text;
       is_function = false;
     } else {
       is_function = true;
@@ -53,9 +63,7 @@ std::vector<std::string> ask_addr2line(const std::string& module, const std::vec
       text = short_path(text.substr(0, text.find(" (")));
       // Wrappers of the harness are nobody's fault: show what called them.
       if (text.rfind("native/simt/", 0) == 0) continue;
-      if (const std::size_t name = function.rfind("::"); name != std::string::npos)
-        function = function.substr(name + 2);
-      places[index] += (places[index].empty() ? "" : " < ") + text + (function == "??" ? "" : " in " + function);
+      places[index] += (places[index].empty() ? "" : " < ") + text + (function == "??" ? "" : " in " + bare(function));
     }
   }
   std::free(line);

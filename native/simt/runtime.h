@@ -129,6 +129,10 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 cudaError_t cudaMemset(void* memory, int value, std::size_t bytes);
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream = nullptr);
 
+/// Not of CUDA: from here on in the stream's order, the bytes count as never written. For working memory that is used
+/// again, so that a kernel which reads what an earlier one left there is reported.
+cudaError_t discard(void* memory, std::size_t bytes, cudaStream_t stream);
+
 // --- streams and events ----------------------------------------------------------------------------------------------
 cudaError_t cudaStreamCreate(cudaStream_t* stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);

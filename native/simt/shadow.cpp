@@ -297,6 +297,28 @@ void Shadow::host_wrote(const void* to, std::size_t bytes) {
   }
 }
 
+void Shadow::discarded(const void* from, std::size_t bytes) {
+  Buffer* b = device_state().buffers.find(from);
+  const auto offset = static_cast<std::size_t>(static_cast<const unsigned char*>(from) - b->memory);
+  CellBlock& cells = b->cells;
+  cells.prepare(b->bytes);
+  if (cells.all_written) {  // no longer: every cell has to say so
+    cells.all_written = false;
+    host_wrote(b->memory, offset);
+    host_wrote(b->memory + offset + bytes, b->bytes - offset - bytes);
+  }
+  for (std::size_t i = offset; i < offset + bytes;) {
+    const std::size_t word = i / 4;
+    if (i % 4 == 0 && i + 4 <= offset + bytes) {
+      cells.written[word] = {};
+      i += 4;
+      continue;
+    }
+    if (cells.written[word].segment != kSplit) split(cells, word);
+    cells.bytes_written[i++] = {};
+  }
+}
+
 void Shadow::device_copied(const void* to, const void* from, std::size_t bytes) {
   const Buffer* source = device_state().buffers.find(from);
   const auto offset = static_cast<std::size_t>(static_cast<const unsigned char*>(from) - source->memory);

@@ -40,6 +40,7 @@ class Shadow {
 
   // Copies and fills between kernels.
   void host_wrote(const void* to, std::size_t bytes);
+  void discarded(const void* from, std::size_t bytes);
   void device_copied(const void* to, const void* from, std::size_t bytes);
 
   std::uint64_t accesses = 0;

@@ -38,6 +38,11 @@ struct Event {
   std::chrono::steady_clock::time_point at;
 };
 
+/// Whether this is a stream; the default one, null, is.
+bool exists(const Stream* stream);
+Stream& named(Stream* stream);
+/// Queues, records or runs. The default stream and blocking streams wait for one another.
+cudaError_t queue(Stream* stream, Operation operation);
 /// Notes the error for cudaGetLastError and returns it.
 cudaError_t set_error(cudaError_t error);
 /// cudaErrorLaunchFailure once when there was a report.

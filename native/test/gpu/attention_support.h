@@ -271,6 +271,19 @@ inline simt::HarnessOptions with_multiprocessors(int count) {
 template <class T>
 constexpr gpu::Precision kPrecisionOf = std::is_same_v<T, simt::bf16> ? gpu::Precision::bf16 : gpu::Precision::f16;
 
+/// A body's result under every schedule when `thorough`, else in random order with the latest copies alone: the checks of
+/// memory are the same, and a kernel meets all schedules in some case.
+template <class Body>
+auto under_schedules(bool thorough, const Body& body) {
+  if (thorough) return same_under_each_schedule(body);
+  simt::HarnessOptions options = simt::harness_options();
+  options.order = simt::Order::random, options.lazy_copies = true;
+  const simt::ScopedOptions scope(options);
+  auto result = body();
+  check_no_reports();
+  return result;
+}
+
 /// All that two calls of one operation must agree on, in one vector.
 inline std::vector<float> concatenated(std::initializer_list<std::vector<float>> parts) {
   std::vector<float> all;

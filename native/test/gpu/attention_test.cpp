@@ -117,22 +117,23 @@ void check_half_storage(const AttentionCase& c) {
 
 TEST(gpu_attention_fp32_matches_the_definition) {
   double worst = 0;
+  int index = 0;
   for (const AttentionCase& c : fp32_cases()) {
     const Context at(c.name);
     const AttentionOperands t(c);
     const std::vector<double> expected = expected_forward(t);
+    const bool thorough = index++ % 2 == 0;
     // With many multiprocessors the keys are split across blocks, with one they are not: the bits are the same.
     std::vector<float> joined, split;
     {
       const simt::ScopedOptions scope(with_multiprocessors(1));
       const auto backend = attention_backend();
-      joined = same_under_each_schedule([&] { return forward(*backend, t); });
+      joined = under_schedules(thorough, [&] { return forward(*backend, t); });
     }
     {
       const simt::ScopedOptions scope(with_multiprocessors(1000));
       const auto backend = attention_backend();
-      split = forward(*backend, t, 1);
-      check_no_reports();
+      split = under_schedules(false, [&] { return forward(*backend, t, 1); });
     }
     CHECK_ALL_NEAR(joined.data(), expected.data(), static_cast<long>(expected.size()), 2e-6);
     CHECK_SAME_BITS(split.data(), joined.data(), joined.size());

@@ -245,6 +245,13 @@ TEST(harness_knows_what_was_copied_without_being_written) {
   CHECK_EQ(launch_kernel(s.stream, "scale", scale, 4, 64, 0, {copy, s.y, 1, kCount - 1}), cudaSuccess);
   CHECK(
       test::reported(take_reports(), {"uninitialised global read: 4 bytes at offset 1016 of a buffer of 1024 bytes"}));
+  // What is discarded is as good as never written, and nothing else is.
+  CHECK_EQ(cudaMemsetAsync(copy, 0, kBytes, s.stream), cudaSuccess);
+  CHECK_EQ(discard(copy + 128, kBytes - 512 - 2, s.stream), cudaSuccess);
+  CHECK_EQ(launch_kernel(s.stream, "scale", scale, 2, 64, 0, {copy, s.y, 1, 128}), cudaSuccess);
+  test::check_no_reports();
+  CHECK_EQ(launch_kernel(s.stream, "scale", scale, 4, 64, 0, {copy, s.y, 1, kCount}), cudaSuccess);
+  CHECK(test::reported(take_reports(), {"uninitialised global read: 4 bytes at offset 512 of a buffer of 1024 bytes"}));
   CHECK_EQ(cudaFree(part), cudaSuccess);
   CHECK_EQ(cudaFree(copy), cudaSuccess);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "cpu/cpu_backend.h"
 #include "cuda/cuda_backend.h"
 #include "test/gpu/gpu_support.h"
 
@@ -177,6 +178,34 @@ TEST(gpu_nearest_token_is_that_of_a_full_search) {
       check_no_reports();
     }
   }
+}
+
+// Where the CPU has fused multiply-adds, as every GPU has, the two give the same tokens and the same distances.
+TEST(gpu_nearest_token_is_that_of_the_cpu_backend) {
+  bool any = false;
+  for (const cpu::Isa isa : {cpu::Isa::avx2, cpu::Isa::avx512}) {
+    if (!cpu::isa_supported(isa)) continue;
+    any = true;
+    const auto backend = cpu::make_cpu_backend(nullptr, isa);
+    for (const int rows : {6, 37}) {
+      for (const bool normalise : {false, true}) {
+        Search s = random_search(rows, 330, 67, normalise, 73);
+        for (std::size_t i = 0; i < s.table.size(); ++i) {  // a third of the rows very near a query, or of any size
+          const std::size_t row = i / 67;
+          if (row % 3 == 1) s.table[i] = s.query[i % 67] + 1e-6f * s.table[i];
+          if (row % 3 == 2) s.table[i] *= std::pow(10.0f, static_cast<float>(row % 40) - 15);
+        }
+        const Context at(describe(s));
+        Found expected = {std::vector<std::int32_t>(static_cast<std::size_t>(rows)),
+                          std::vector<float>(static_cast<std::size_t>(rows))};
+        backend->nearest_token(rows, s.vocab, s.dim, s.query.data(), s.table.data(), normalise, expected.token.data(),
+                               expected.distance2.data());
+        check_found(run(s), expected);
+        check_no_reports();
+      }
+    }
+  }
+  if (!any) skip("no instruction set with fused multiply-adds here");
 }
 
 TEST(gpu_nearest_token_is_the_same_under_each_schedule) {
