@@ -26,7 +26,10 @@ gpu::Devices devices() {
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {
     (void)cudaGetLastError();
-    found.why_none = reason_of(status);
+    // Without any driver the runtime says that the driver is too old; version 0 tells the two apart.
+    int driver = 0;
+    const bool none = cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0;
+    found.why_none = none ? "no NVIDIA driver is installed" : reason_of(status);
     return found;
   }
   for (int i = 0; i < count; ++i) {
@@ -178,7 +181,12 @@ void GpuBackend::replay(std::uint64_t key, const std::function<void()>& work) {
 
 void* GpuBackend::scratch_bytes(int slot, std::size_t bytes) {
   Scratch& s = scratch_[slot];
-  if (bytes <= s.bytes) return s.memory;
+  if (bytes <= s.bytes) {
+#if !defined(__CUDACC__)
+    simt::discard(s.memory, s.bytes, stream_);  // what another operation left must not be read
+#endif
+    return s.memory;
+  }
   if (recording_) throw Error("ERR_INTERNAL", "scratch memory grew while a recording was made");
   check(cudaStreamSynchronize(stream_), "waiting to enlarge scratch memory");
   drop_recordings();

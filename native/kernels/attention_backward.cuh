@@ -18,7 +18,7 @@ struct AttentionBackwardKeyConfig {
   static constexpr int kWidth = kWidth_;  // head_dim at most
   static constexpr int kKeys = 16 * kMmaWarps, kQueries = kWidth == 128 ? 16 : 32;
   static constexpr int kThreads = kMmaThreads;
-  static constexpr int kBlocks = kWidth <= 64 ? 3 : 2;  // that registers must allow on a multiprocessor
+  static constexpr int kBlocks = kWidth == 32 ? 3 : 2;  // that registers must allow on a multiprocessor
   // values: keys and values that stay, two stages of queries and dout, gradients of scores [kQueries][kKeys]
   static constexpr int kKeyValues = kKeys * kWidth, kQueryValues = kQueries * kWidth;
   static constexpr int kStageAt = 2 * kKeyValues, kStageValues = 2 * kQueryValues;

@@ -8,13 +8,38 @@
 #include <cstdlib>
 #include <new>
 
-#if !defined(__x86_64__) && !defined(__aarch64__)
+// WAM_UCONTEXT takes the portable way everywhere, to test it.
+#if defined(WAM_UCONTEXT) || (!defined(__x86_64__) && !defined(__aarch64__))
+#define WAM_UCONTEXT_SWITCH
 #include <ucontext.h>
 #endif
 
 namespace wam::simt {
 
-#if defined(__x86_64__)
+#if defined(WAM_UCONTEXT_SWITCH)
+
+// stack_pointer holds a ucontext_t, made on the first use and kept for the life of the process.
+namespace {
+ucontext_t* contents(Context& context) {
+  if (context.stack_pointer == nullptr) context.stack_pointer = new ucontext_t;
+  return static_cast<ucontext_t*>(context.stack_pointer);
+}
+}  // namespace
+
+void make_context(Context& context, void* low, std::size_t bytes, void (*entry)()) {
+  ucontext_t* c = contents(context);
+  if (getcontext(c) != 0) std::abort();
+  c->uc_stack.ss_sp = low;
+  c->uc_stack.ss_size = bytes;
+  c->uc_link = nullptr;
+  makecontext(c, entry, 0);
+}
+
+void switch_context(Context& from, Context& to) {
+  if (swapcontext(contents(from), contents(to)) != 0) std::abort();
+}
+
+#elif defined(__x86_64__)
 
 // The System V ABI keeps rbx, rbp and r12-r15 over a call; the control words of x87 and SSE are never changed here.
 extern "C" void wam_simt_switch(void** from, void* to);
@@ -103,29 +128,6 @@ void make_context(Context& context, void* low, std::size_t bytes, void (*entry)(
 }
 
 void switch_context(Context& from, Context& to) { wam_simt_switch(&from.stack_pointer, to.stack_pointer); }
-
-#else
-
-// stack_pointer holds a ucontext_t, made on the first use and kept for the life of the process.
-namespace {
-ucontext_t* contents(Context& context) {
-  if (context.stack_pointer == nullptr) context.stack_pointer = new ucontext_t;
-  return static_cast<ucontext_t*>(context.stack_pointer);
-}
-}  // namespace
-
-void make_context(Context& context, void* low, std::size_t bytes, void (*entry)()) {
-  ucontext_t* c = contents(context);
-  if (getcontext(c) != 0) std::abort();
-  c->uc_stack.ss_sp = low;
-  c->uc_stack.ss_size = bytes;
-  c->uc_link = nullptr;
-  makecontext(c, entry, 0);
-}
-
-void switch_context(Context& from, Context& to) {
-  if (swapcontext(contents(from), contents(to)) != 0) std::abort();
-}
 
 #endif
 

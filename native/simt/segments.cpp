@@ -10,6 +10,11 @@ void Segments::begin_launch() { launch_base_ = next_++; }
 void Segments::begin_block(Thread* threads, unsigned count) {
   threads_ = threads;
   thread_count_ = count;
+  for (unsigned w = 0; w < count / kWarp; ++w) {
+    clocks_[w].own.fill(1);
+    clocks_[w].known_to_all.fill(0);
+    clocks_[w].uniform = true;
+  }
   block_base_ = begin_epoch();
 }
 

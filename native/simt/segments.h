@@ -57,7 +57,7 @@ class Segments {
   };
   using Lanes = std::array<std::uint32_t, kWarp>;
   struct WarpClocks {
-    Lanes own{};          // synchronisations each lane took part in
+    Lanes own{};          // 1 + the synchronisations each lane took part in: beyond what anybody knows of it
     bool uniform = true;  // every lane knows `known_to_all`; else lane l knows known[l]
     Lanes known_to_all{};
     std::array<Lanes, kWarp> known{};
