@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
     wam::bench::run(arguments.options);
   } catch (const wam::Error& error) {
     if (std::strcmp(error.code(), "ERR_DEVICE_UNAVAILABLE") == 0) {
-      std::printf("{\"skipped\": %s}\n", quoted(error.what()).c_str());
+      std::printf("{\"skipped\": %s}\n", wam::bench::quoted(error.what()).c_str());
       return 0;
     }
     std::fprintf(stderr, "%s: %s\n", error.code(), error.what());

@@ -130,11 +130,18 @@ void launch_attention_backward(cudaStream_t stream, const AttentionBackwardCall&
   p.delta = static_cast<float*>(scratch);
   if (p.forward.half_storage && !p.forward.vector)
     throw Error("ERR_SHAPE", "attention on 16-bit values needs rows of dout that start at multiples of 16 bytes");
-  with_storage(p.forward, forward.precision, [&](auto element) {
+  const auto delta = [&](auto element, auto rounded) {
     using Config = AttentionDeltaConfig;
-    launch_rows<Config>(stream, "attention_delta", attention_delta<Config, decltype(element)>, p, p.forward,
-                        forward.segment_count);
-  });
+    launch_rows<Config>(stream, "attention_delta", attention_delta<Config, decltype(element), decltype(rounded)>, p,
+                        p.forward, forward.segment_count);
+  };
+  if (p.forward.half_storage || !uses_tensor_cores(forward)) {
+    with_storage(p.forward, forward.precision, [&](auto element) { delta(element, element); });
+  } else if (forward.precision == gpu::Precision::bf16) {
+    delta(float{}, bf16{});
+  } else {
+    delta(float{}, f16{});
+  }
   if (!uses_tensor_cores(forward)) return launch_attention_fp32_backward(stream, planned_call);
   if (!p.atomic_dq) launch_attention_mma_dq(stream, planned_call);
   launch_attention_mma_dkdv(stream, planned_call);
@@ -202,9 +209,14 @@ void list_attention_kernels(std::vector<KernelInfo>& out) {
   add("attention_small_query", kernel_symbol<&attention_join<Join, float>>(), Join::kThreads, join(4));
   add("attention_small_query", kernel_symbol<&attention_join<Join, bf16>>(), Join::kThreads, join(2));
   add("attention_small_query", kernel_symbol<&attention_join<Join, f16>>(), Join::kThreads, join(2));
-  add("attention_backward_common", kernel_symbol<&attention_delta<Delta, float>>(), Delta::kThreads, delta(4));
-  add("attention_backward_common", kernel_symbol<&attention_delta<Delta, bf16>>(), Delta::kThreads, delta(2));
-  add("attention_backward_common", kernel_symbol<&attention_delta<Delta, f16>>(), Delta::kThreads, delta(2));
+  const auto add_delta = [&](const std::string& symbol, int element_bytes) {
+    add("attention_backward_common", symbol, Delta::kThreads, delta(element_bytes));
+  };
+  add_delta(kernel_symbol<&attention_delta<Delta, float, float>>(), 4);
+  add_delta(kernel_symbol<&attention_delta<Delta, float, bf16>>(), 4);
+  add_delta(kernel_symbol<&attention_delta<Delta, float, f16>>(), 4);
+  add_delta(kernel_symbol<&attention_delta<Delta, bf16, bf16>>(), 2);
+  add_delta(kernel_symbol<&attention_delta<Delta, f16, f16>>(), 2);
 }
 
 }  // namespace wam::WAM_GPU

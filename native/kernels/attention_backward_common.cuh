@@ -14,8 +14,9 @@ struct AttentionDeltaConfig {
 };
 
 /// A warp a query row of a segment and head; grid (segments * ceil(max_queries / kWarps), heads). Element is that of out
-/// and dout. With atomic_dq it also sets the row's dq to zeros.
-template <class Config, class Element>
+/// and dout; Rounded that of dout in the products, so that dp - delta cancels where it should (a row with one key has no
+/// gradient). With atomic_dq it also sets the row's dq to zeros.
+template <class Config, class Element, class Rounded>
 __global__ void __launch_bounds__(Config::kThreads) attention_delta(const __grid_constant__ AttentionBackwardParams p) {
   const AttentionParams& a = p.forward;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(Config::kThreads) attention_delta(const __grid
   float* const dq = p.dq + query * p.lddq + head * a.head_dim;
   float sum = 0.0f;
   for (int c = lane; c < a.head_dim; c += 32) {
-    sum = fmaf(to_float(dout[c]), to_float(out[c]), sum);
+    sum = fmaf(to_float(from_float<Rounded>(to_float(dout[c]))), to_float(out[c]), sum);
     if (p.atomic_dq) dq[c] = 0.0f;
   }
   sum = warp_sum(sum);
