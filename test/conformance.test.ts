@@ -121,9 +121,16 @@ describe('npm run conformance', () => {
   it('refuses wrong usage', () => {
     expect(codeOf(() => conformance([join(directory, 'nowhere')]))).toBe('ERR_USAGE');
     expect(codeOf(() => conformance([directory, '--group', 'nothing']))).toBe('ERR_USAGE');
-    expect(codeOf(() => conformance([directory, '--backend', 'cuda']))).toBe('ERR_USAGE');
+    expect(codeOf(() => conformance([directory, '--backend', 'tpu']))).toBe('ERR_USAGE');
+    expect(codeOf(() => conformance([directory, '--precision', 'fp8']))).toBe('ERR_USAGE');
     expect(codeOf(() => conformance([directory, '--isa', 'sse']))).toBe('ERR_USAGE');
     expect(codeOf(() => conformance(['--fast']))).toMatch(/^ERR_PARSE_ARGS/);
+  });
+
+  it.skipIf(native().deviceInfo().cuda.devices.length > 0)('says once that there is no GPU', () => {
+    write('philox.json', { group: 'philox', tolerance: {}, cases: [{ ...zero, output: answer }] });
+    const code = codeOf(() => conformance([directory, '--backend', 'cuda']));
+    expect(code).toBe('ERR_DEVICE_UNAVAILABLE');
   });
 
   it.skipIf(known.length === 0)('does not pass a reference that was tampered with', () => {

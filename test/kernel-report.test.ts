@@ -192,7 +192,9 @@ describe('architectures', () => {
     const some = onlyArchitectures([80, 89]);
     expect(gencode(some)).toEqual(['-gencode', 'arch=compute_80,code=[sm_80,sm_89,compute_80]']);
     expect(() => onlyArchitectures([70])).toThrow('70');
-    expect(gencode(ARCHITECTURES).filter((option: string) => option === '-gencode')).toHaveLength(5);
+    expect(gencode(ARCHITECTURES).filter((option: string) => option === '-gencode')).toHaveLength(
+      5,
+    );
   });
 
   it('are the same in CMakeLists.txt', () => {

@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chooseDevice } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
 import type { KernelOptions } from '../kernel-addon.js';
-import { type Isa, native, packageRoot } from '../native.js';
+import { type Isa, packageRoot } from '../native.js';
 import { findGoldens } from './golden.js';
 import { type GroupResult, runGolden } from './run.js';
 
@@ -128,7 +129,7 @@ export function conformance(argv: readonly string[]): number {
     const what = wanted === undefined ? 'golden files' : `golden files of ${wanted.join(', ')}`;
     throw new WamFlowError('ERR_USAGE', `no ${what} in ${where}`);
   }
-  native(); // a missing addon is one error, not one a case
+  chooseDevice(engine, 'cpu'); // a missing addon or device is one error, not one a case
   const results: GroupResult[] = [];
   for (const golden of goldens) {
     const result = runGolden(golden, engine);
