@@ -51,9 +51,9 @@ export async function benchPlanner(report) {
     await planner.close();
   }
 
-  const data = await readScenarios(
-    option('data', new URL('../examples', import.meta.url).pathname),
-  );
+  const examples = new URL('../examples', import.meta.url).pathname;
+  const folder = option('data', examples);
+  const data = await readScenarios(folder);
   const output = option('output', new URL('../out/bench-train', import.meta.url).pathname);
   for (const threads of [1, 2]) {
     const steps = 40;
@@ -63,6 +63,7 @@ export async function benchPlanner(report) {
       stage: 'sft',
       model: 'mini',
       data,
+      splits: [folder === examples ? 'example' : 'train'],
       output,
       steps,
       threads,

@@ -82,6 +82,7 @@ export {
 } from './plan-options.js';
 export type { Plan, PlanTiming } from './plan-result.js';
 export { Planner, type PlannerMemory, type Refinement } from './planner.js';
+export type { DeviceOptions, Precision } from './device.js';
 export { kPlannerDefaults, type PlannerOptions } from './planner-options.js';
 export {
   type Future,

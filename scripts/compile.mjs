@@ -81,6 +81,9 @@ export function expectSilence(unit, { status, text }) {
  * @returns {Promise<number>} how many were due
  */
 export async function compileAll(units, finish = expectSilence) {
+  if (new Set(units.map(({ object }) => object)).size !== units.length) {
+    throw new Error('two sources of one name would share an object file');
+  }
   const due = units.filter((unit) => !isCurrent(unit));
   // One that was never compiled may take longest of all.
   const weight = (unit) => unit.before.seconds ?? 1e6 + statSync(join(root, unit.source)).size;
