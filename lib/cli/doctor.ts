@@ -8,6 +8,7 @@ import { addonPath, native, packageRoot } from '../native.js';
 import type { Observation } from '../observation.js';
 import type { Plan } from '../plan-result.js';
 import { Planner } from '../planner.js';
+import type { PlannerOptions } from '../planner-options.js';
 import { observationFromWindow } from '../scenario/observe.js';
 import { type CommonOptions, defineCommand, integerOption, print, printJson } from './command.js';
 import { packageVersion } from './package-info.js';
@@ -194,15 +195,20 @@ function latency(planner: Planner, observation: Observation, steps: number): num
   return times.sort((a, b) => a - b)[kCalls >> 1];
 }
 
-/** Every instruction set that this machine has must give the same plan. */
+/** Every instruction set and GPU that this machine has must give the same plan. */
 async function isaCheck(
   checkpoint: Checkpoint,
   observation: Observation,
 ): Promise<{ check: Check; value: true }> {
-  const { isas } = native().cpuInfo();
+  const engines: PlannerOptions[] = native()
+    .cpuInfo()
+    .isas.map((isa) => ({ isa }));
+  if (chooseDevice({}, 'auto').device === 'cuda') engines.push({ device: 'cuda' });
+  const names: string[] = [];
   const plans: Plan[] = [];
-  for (const isa of isas) {
-    const planner = await Planner.fromCheckpoint(checkpoint, { isa });
+  for (const options of engines) {
+    const planner = await Planner.fromCheckpoint(checkpoint, options);
+    names.push(planner.engine);
     plans.push(planner.planSync(observation, { steps: 1 }));
     await planner.close();
   }
@@ -217,14 +223,14 @@ async function isaCheck(
   );
   const text = `largest difference of a pose ${pose.toPrecision(2)}, of the confidence ${(100 * confidence).toPrecision(2)} %`;
   if (!(pose <= kPoseTolerance && confidence <= kConfidenceTolerance)) {
-    throw new WamFlowError('ERR_INTERNAL', `${isas.join(', ')} do not plan the same: ${text}`);
+    throw new WamFlowError('ERR_INTERNAL', `${names.join(', ')} do not plan the same: ${text}`);
   }
   return {
     check: {
       name: 'kernels',
       status: 'ok',
-      text: `${isas.join(', ')} plan the same; ${text}`,
-      facts: { isas, poseDifference: pose, confidenceDifference: confidence },
+      text: `${names.join(', ')} plan the same; ${text}`,
+      facts: { engines: names, poseDifference: pose, confidenceDifference: confidence },
     },
     value: true,
   };

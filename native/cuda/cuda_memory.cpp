@@ -99,7 +99,7 @@ const char* GpuBackend::name() const {
 void* GpuBackend::allocate(std::size_t bytes) {
   void* memory = nullptr;
   bytes = std::max<std::size_t>(bytes, 1);
-  check(cudaSetDevice(options_.device), "choosing the GPU");  // a backend may be made on one thread and used on another
+  check(cudaSetDevice(options_.device), "choosing the GPU");
   check(cudaMalloc(&memory, bytes), "allocating device memory", bytes);
   const cudaError_t status = cudaMemsetAsync(memory, 0, bytes, stream_);
   if (status != cudaSuccess) cudaFree(memory);
@@ -115,6 +115,8 @@ void GpuBackend::release(void* memory) noexcept {
 void GpuBackend::upload(void* device, const void* host, std::size_t bytes) {
   if (bytes == 0) return;
   constexpr const char* kDoing = "copying to the device";
+  // What a thread has chosen is its own, and a plan may begin on any: with an upload, always.
+  check(cudaSetDevice(options_.device), "choosing the GPU");
   if (bytes > pinned_.bytes) {
     check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_), kDoing, bytes);
     check(cudaStreamSynchronize(stream_), kDoing, bytes);

@@ -40,11 +40,15 @@ inline std::string join(const std::vector<std::string>& texts) {
 }
 
 /// Runs body() with threads and blocks in forward, reverse and random order, each with asynchronous copies at the
-/// latest and at the earliest moment; checks that nothing was reported.
+/// latest and at the earliest moment; checks that nothing was reported. Under the address sanitizer, which does not see
+/// what differs between orders (races), in one order only.
 template <class Body>
 void each_schedule(Body body) {
   constexpr const char* kNames[] = {"forward", "reverse", "random"};
   for (const simt::Order order : {simt::Order::forward, simt::Order::reverse, simt::Order::random}) {
+#if defined(__SANITIZE_ADDRESS__)
+    if (order != simt::Order::random) continue;
+#endif
     for (const bool lazy : {true, false}) {
       simt::HarnessOptions options = simt::harness_options();
       options.order = order;
