@@ -9,28 +9,57 @@
 
 namespace wam {
 
-/// A list with a copy in the backend's memory. On a unified backend the two are one, and `push` does nothing.
+/// Lists side by side in the backend's memory, so that one copy brings all of them there. On a unified backend host and
+/// device memory are one, and `push` does nothing.
+class StagedBlock {
+ public:
+  /// Lays the lists out anew: call before their `reserve`.
+  void clear() { size_ = 0; }
+  /// Takes the memory, after all lists were reserved; as often as the arena is laid out.
+  void take(Arena& arena, const Backend& backend) {
+    device_ = arena.take<std::byte>(size_);
+    unified_ = backend.unified();
+    if (!unified_) host_.assign(size_, std::byte{});
+  }
+  /// Makes what stands in the lists what operations read from now on.
+  void push(Backend& backend) {
+    if (!unified_) backend.upload(device_, host_.data(), size_);
+  }
+
+ private:
+  template <class T>
+  friend class Staged;
+  static constexpr std::size_t kAlign = 64;
+  std::size_t add(std::size_t bytes) {
+    const std::size_t offset = size_;
+    size_ += (bytes + kAlign - 1) / kAlign * kAlign;
+    return offset;
+  }
+  std::byte* host() { return unified_ ? device_ : host_.data(); }
+
+  std::byte* device_ = nullptr;
+  std::vector<std::byte> host_;
+  std::size_t size_ = 0;
+  bool unified_ = true;
+};
+
+/// One list of a block.
 template <class T>
 class Staged {
  public:
-  /// Room for `capacity` values. The arena must be the backend's; call again after it was measured.
-  void reserve(Arena& arena, const Backend& backend, std::size_t capacity) {
-    device_ = arena.take<T>(capacity);
-    unified_ = backend.unified();
-    if (!unified_) host_.resize(capacity);
+  /// Room for `capacity` values in the block, which must stay where it is.
+  void reserve(StagedBlock& block, std::size_t capacity) {
+    block_ = &block;
+    offset_ = block.add(capacity * sizeof(T));
   }
-  T* host() { return unified_ ? device_ : host_.data(); }
-  T& operator[](std::size_t i) { return host()[i]; }
-  /// Makes the first `count` values of the host what operations read from now on.
-  void push(Backend& backend, std::size_t count) {
-    if (!unified_ && count > 0) backend.upload(device_, host_.data(), count * sizeof(T));
-  }
-  T* device() const { return device_; }
+  T* host() const { return reinterpret_cast<T*>(block_->host() + offset_); }
+  T& operator[](std::size_t i) const { return host()[i]; }
+  /// Where operations find it.
+  T* device() const { return reinterpret_cast<T*>(block_->device_ + offset_); }
 
  private:
-  T* device_ = nullptr;
-  std::vector<T> host_;
-  bool unified_ = true;
+  StagedBlock* block_ = nullptr;
+  std::size_t offset_ = 0;
 };
 
 }  // namespace wam

@@ -54,25 +54,26 @@ BatchLoss::BatchLoss(const ModelConfig& model, const TrainConfig& train, const N
   const std::size_t actions = static_cast<std::size_t>(windows_) * train.copies * model.slots();
   host_loss_.resize(actions);
   for (std::size_t i = 0; i < actions; ++i) slot_[i] = static_cast<std::int32_t>(i % model.slots());
-  slot_.push(backend_, actions);
   time_.resize(static_cast<std::size_t>(train.copies));
 }
 
 void BatchLoss::reserve(Arena& arena) {
+  staged_.clear();
   const int sequences = windows_ * prefix_copies_;
   const int prefix = sequences * scene::max_prefix_tokens({model_.max_agents, model_.max_lanes});
   const int actions = windows_ * train_.copies * model_.slots();
-  encoder_.reserve(arena, sequences, true);
+  encoder_.reserve(arena, staged_, sequences, true);
   decoder_.reserve(arena, prefix + actions, true);
   logits_ = arena.take<real>(static_cast<std::size_t>(actions) * model_.vocab);
   dnormed_ = arena.take<real>(static_cast<std::size_t>(prefix + actions) * model_.hidden);
   const auto n = static_cast<std::size_t>(actions);
   loss_ = arena.take<real>(n);
-  target_.reserve(arena, backend_, n), slot_.reserve(arena, backend_, n), weight_.reserve(arena, backend_, n);
-  position_.reserve(arena, backend_, static_cast<std::size_t>(prefix + actions));
-  noise_.reserve(arena, actions);
-  all_.reserve(arena, backend_, sequences, train_.copies / prefix_copies_);
-  last_.reserve(arena, backend_, sequences, train_.copies / prefix_copies_);
+  target_.reserve(staged_, n), slot_.reserve(staged_, n), weight_.reserve(staged_, n);
+  position_.reserve(staged_, static_cast<std::size_t>(prefix + actions));
+  noise_.reserve(arena, staged_, actions);
+  all_.reserve(staged_, sequences, train_.copies / prefix_copies_);
+  last_.reserve(staged_, sequences, train_.copies / prefix_copies_);
+  staged_.take(arena, backend_);
 }
 
 void BatchLoss::collect(std::int64_t step64, int micro) {
@@ -119,11 +120,9 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
     for (int k = 0; k < sequence.prefix_rows; ++k) position_[sequence.prefix_begin + k] = k;
     for (int k = 0; k < blocks * slots; ++k) position_[sequence.action_begin + k] = sequence.prefix_rows + k % slots;
   }
-  all_.push(backend_), last_.push(backend_);
-  encoder_.push(false);
+  encoder_.arrange(false);
+  staged_.push(backend_);
   const auto action_count = static_cast<std::size_t>(actions);
-  position_.push(backend_, static_cast<std::size_t>(rows));
-  target_.push(backend_, action_count), weight_.push(backend_, action_count);
   const std::int32_t* input = noise_.draw();
 
   const Weights weights{block, nullptr};

@@ -49,6 +49,7 @@ class BatchLoss {
 
   int windows_;        // a micro-batch
   int prefix_copies_;  // of a window: `full` ties a prefix to one copy of the actions
+  StagedBlock staged_;
   Segments all_, last_;
   Staged<std::int32_t> target_, slot_, position_;  // action rows; position_: all rows
   Staged<real> weight_;

@@ -13,12 +13,9 @@ void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sa
   }
 }
 
-void NoiseProcess::reserve(Arena& arena, int max_rows) {
+void NoiseProcess::reserve(Arena& arena, StagedBlock& block, int max_rows) {
   const auto n = static_cast<std::size_t>(max_rows);
-  beta_.reserve(arena, backend_, n);
-  draw_.reserve(arena, backend_, n);
-  target_.reserve(arena, backend_, n);
-  fixed_.reserve(arena, backend_, n);
+  beta_.reserve(block, n), draw_.reserve(block, n), target_.reserve(block, n), fixed_.reserve(block, n);
   x_t_ = arena.take<std::int32_t>(n);
 }
 
@@ -46,8 +43,6 @@ void NoiseProcess::add(const RandomStream& stream, std::uint32_t step, std::uint
 }
 
 const std::int32_t* NoiseProcess::draw() {
-  const auto n = static_cast<std::size_t>(rows_);
-  beta_.push(backend_, n), draw_.push(backend_, n), target_.push(backend_, n), fixed_.push(backend_, n);
   PathNoise p;
   p.rows = rows_;
   p.fixed = fixed_.device();

@@ -21,12 +21,13 @@ class NoiseProcess {
   /// `metric` must outlive this.
   NoiseProcess(const ModelConfig& config, const TokenMetric& metric, Backend& backend)
       : config_(config), metric_(metric), backend_(backend) {}
-  void reserve(Arena& arena, int max_rows);
+  /// What the host writes goes into `block`, which its owner pushes.
+  void reserve(Arena& arena, StagedBlock& block, int max_rows);
 
   /// Adds the rows [copies * slots] of one window; those of copy c at t[c].
   void add(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, const double* t,
            const std::int32_t* x_1);
-  /// Draws x_t of all rows added since the last call, in the backend's memory.
+  /// Draws x_t of all rows added since the last call, in the backend's memory. The block was pushed.
   const std::int32_t* draw();
 
  private:

@@ -19,14 +19,12 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
       arena_(make_arena(backend, [this](Arena& arena) { reserve(arena); })) {
   const int slots = config_.slots();
   for (int i = 0; i < max_samples * slots; ++i) slot_[static_cast<std::size_t>(i)] = i % slots;
-  slot_.push(backend_, static_cast<std::size_t>(max_samples * slots));
   std::fill_n(mask_.host(), slots, config_.vocab);
-  mask_.push(backend_, static_cast<std::size_t>(slots));
   if (padded_) backend_.upload(block_, model_->data(), static_cast<std::size_t>(model_->layout().size()) * sizeof(real));
   const real* block = weights();
   const std::vector<real> coordinates = TrajectoryTokens(config_).coordinates();
   std::copy(coordinates.begin(), coordinates.end(), coordinate_.host());
-  coordinate_.push(backend_, coordinates.size());
+  constants_.push(backend_);
 
   packed_.resize(static_cast<std::size_t>(network_.linear_count));
   const auto pack = [&](const Linear& l) {
@@ -54,21 +52,23 @@ void PosteriorNetwork::reserve(Arena& arena) {
   const int prefix = prefix_copies * scene::max_prefix_tokens({config_.max_agents, config_.max_lanes});
   const int actions = max_samples_ * config_.slots();
   if (padded_) block_ = arena.take<real>(static_cast<std::size_t>(model_->layout().size()));
-  coordinate_.reserve(arena, backend_, static_cast<std::size_t>(config_.vocab));
-  encoder_.reserve(arena, prefix_copies, false);
+  constants_.clear(), staged_.clear();
+  coordinate_.reserve(constants_, static_cast<std::size_t>(config_.vocab));
+  slot_.reserve(constants_, static_cast<std::size_t>(actions));
+  mask_.reserve(constants_, static_cast<std::size_t>(config_.slots()));
+  encoder_.reserve(arena, staged_, prefix_copies, false);
   decoder_.reserve(arena, prefix + actions, false);
   tables_ = NumericTables::take(config_, arena);
   logits_ = arena.take<real>(static_cast<std::size_t>(actions) * config_.vocab);
   prefix_ = arena.take<real>(static_cast<std::size_t>(prefix) * config_.hidden);
-  slot_.reserve(arena, backend_, static_cast<std::size_t>(actions));
-  mask_.reserve(arena, backend_, static_cast<std::size_t>(config_.slots()));
-  position_.reserve(arena, backend_, static_cast<std::size_t>(prefix + actions));
-  prefill_.reserve(arena, backend_, prefix_copies, 0);
-  nothing_.reserve(arena, backend_, 1, 0);
+  position_.reserve(staged_, static_cast<std::size_t>(prefix + actions));
+  prefill_.reserve(staged_, prefix_copies, 0);
+  nothing_.reserve(staged_, 1, 0);
   for (StepSegments* step : {&single_, &every_}) {
-    step->all.reserve(arena, backend_, prefix_copies, blocks);
-    step->actions.reserve(arena, backend_, prefix_copies, blocks);
+    step->all.reserve(staged_, prefix_copies, blocks);
+    step->actions.reserve(staged_, prefix_copies, blocks);
   }
+  constants_.take(arena, backend_), staged_.take(arena, backend_);
 }
 
 void PosteriorNetwork::set_prefix(const scene::Features& features, int samples, bool cache) {
@@ -77,21 +77,23 @@ void PosteriorNetwork::set_prefix(const scene::Features& features, int samples, 
   cached_ = cache && config_.mask != MaskKind::full;
   encoder_.clear();
   for (int i = 0; i < copies; ++i) encoder_.add(features);
-  encoder_.push(padded_);
+  encoder_.arrange(padded_);
   prefix_rows_ = encoder_.written_rows();
 
   const int own = encoder_.prefix_rows(0);
   for (int k = 0; k < prefix_rows_; ++k) position_[static_cast<std::size_t>(k)] = k < copies * own ? k % own : 0;
   for (int k = 0; k < samples * slots; ++k) position_[static_cast<std::size_t>(prefix_rows_ + k)] = own + k % slots;
-  position_.push(backend_, static_cast<std::size_t>(prefix_rows_ + samples * slots));
 
-  const int bound = padded_ ? prefix_rows_ / copies : 0;
-  prefill_.clear();
+  prefill_.clear(), nothing_.clear();
   if (cached_) prefill_.add(config_.mask, {0, own, prefix_rows_, 0}, slots, {true, false});
-  prefill_.push(backend_, bound);
   add_step(single_, 1);
   add_step(every_, samples);
-  for (StepSegments* step : {&single_, &every_}) step->all.push(backend_, bound), step->actions.push(backend_, bound);
+  if (padded_) {
+    for (Segments* list : {&prefill_, &single_.all, &single_.actions, &every_.all, &every_.actions}) {
+      list->bound(prefix_rows_ / copies);
+    }
+  }
+  staged_.push(backend_);
 }
 
 void PosteriorNetwork::add_step(StepSegments& step, int active) {

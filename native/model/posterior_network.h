@@ -54,6 +54,7 @@ class PosteriorNetwork {
   int samples_ = 1, prefix_rows_ = 0;
   bool cached_ = false;
   real* block_ = nullptr;  // the weights on a device of its own memory
+  StagedBlock constants_, staged_;  // written once; written for every plan
   Staged<real> coordinate_;
   TokenMetric metric_;
   std::vector<std::unique_ptr<PackedWeight>> packed_;

@@ -24,7 +24,9 @@ Refiner::Refiner(const ModelConfig& config, const TokenMetric& metric, Backend& 
 
 void Refiner::reserve(Arena& arena) {
   const std::size_t rows = static_cast<std::size_t>(limits_.max_samples) * config_.slots();
-  seed_.reserve(arena, backend_, 1);
+  staged_.clear();
+  seed_.reserve(staged_, 1);
+  staged_.take(arena, backend_);
   state_ = arena.take<std::int32_t>(rows);
   plan_ = arena.take<std::int32_t>(rows * static_cast<std::size_t>(limits_.max_steps));
   decision_ = arena.take<real>(2 * rows);
@@ -34,7 +36,7 @@ void Refiner::seed(std::uint64_t seed, int samples) {
   samples_ = samples;
   rows_ = static_cast<std::size_t>(samples) * config_.slots();
   seed_[0] = seed;
-  seed_.push(backend_, 1);
+  staged_.push(backend_);
 }
 
 void Refiner::start() {

@@ -45,6 +45,7 @@ class Refiner {
   PlanLimits limits_;
   int samples_ = 0;
   std::size_t rows_ = 0;
+  StagedBlock staged_;
   Staged<std::uint64_t> seed_;
   std::int32_t *state_ = nullptr, *plan_ = nullptr;  // plan_: [steps, rows]
   real* decision_ = nullptr;                         // log probabilities [rows], then margins [rows]

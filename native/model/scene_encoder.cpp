@@ -9,7 +9,7 @@ namespace wam::model {
 SceneEncoder::SceneEncoder(const ModelConfig& config, const Network& network, Backend& backend)
     : config_(config), network_(network), backend_(backend) {}
 
-void SceneEncoder::reserve(Arena& arena, int max_observations, bool training) {
+void SceneEncoder::reserve(Arena& arena, StagedBlock& block, int max_observations, bool training) {
   training_ = training;
   const int most[kTokenTypes] = {1, 2, config_.max_agents, config_.max_lanes};
   int total = 0, largest = 0;
@@ -19,15 +19,15 @@ void SceneEncoder::reserve(Arena& arena, int max_observations, bool training) {
     type.most = most[i];
     type.capacity = most[i] * max_observations;
     const auto n = static_cast<std::size_t>(type.capacity);
-    type.features.reserve(arena, backend_, n * type.width);
+    type.features.reserve(block, n * type.width);
     type.active = arena.take<real>(n * config_.encoder_hidden);
     type.hidden = training ? arena.take<real>(n * config_.encoder_hidden) : nullptr;
-    type.row.reserve(arena, backend_, n);
+    type.row.reserve(block, n);
     total += type.capacity;
     largest = std::max(largest, type.capacity);
   }
   stacked_ = arena.take<real>(static_cast<std::size_t>(total) * config_.hidden);
-  source_.reserve(arena, backend_, static_cast<std::size_t>(total));
+  source_.reserve(block, static_cast<std::size_t>(total));
   if (training) {
     dactive_ = arena.take<real>(static_cast<std::size_t>(largest) * config_.encoder_hidden);
     dhidden_ = arena.take<real>(static_cast<std::size_t>(largest) * config_.encoder_hidden);
@@ -60,19 +60,16 @@ void SceneEncoder::add(const scene::Features& f) {
   total_ = row;
 }
 
-void SceneEncoder::push(bool padded) {
+void SceneEncoder::arrange(bool padded) {
   int first = 0;
   for (Type& type : types_) {
     type.written = padded ? type.most * observations() : type.count;
     type.out = stacked_ + static_cast<std::int64_t>(first) * config_.hidden;
     for (int k = 0; k < type.count; ++k) source_[static_cast<std::size_t>(type.row[static_cast<std::size_t>(k)])] = first + k;
     first += type.written;
-    type.features.push(backend_, static_cast<std::size_t>(type.count) * static_cast<std::size_t>(type.width));
-    if (training_) type.row.push(backend_, static_cast<std::size_t>(type.count));
   }
   written_ = first;
   for (int k = total_; k < written_; ++k) source_[static_cast<std::size_t>(k)] = 0;
-  source_.push(backend_, static_cast<std::size_t>(written_));
 }
 
 void SceneEncoder::forward(const Weights& weights, real* prefix) {

@@ -14,7 +14,8 @@ class SceneEncoder {
  public:
   SceneEncoder(const ModelConfig& config, const Network& network, Backend& backend);
 
-  void reserve(Arena& arena, int max_observations, bool training);
+  /// What the host writes goes into `block`, which its owner pushes.
+  void reserve(Arena& arena, StagedBlock& block, int max_observations, bool training);
 
   /// Collects the feature rows of a batch. Prefix rows of observation i begin at prefix_begin(i), in the order ego,
   /// paths, agents, lane pieces.
@@ -25,10 +26,9 @@ class SceneEncoder {
   int prefix_rows(int i) const { return rows_[i]; }
   int total_rows() const { return total_; }
 
-  /// Makes what was collected visible to operations. With `padded`, `forward` works on the most rows that as many
-  /// observations can have, whatever they have now (rows beyond the real ones hold numbers that mean nothing), so that
-  /// its calls are always the same ones.
-  void push(bool padded);
+  /// Ends collecting. With `padded`, `forward` works on the most rows that as many observations can have, whatever they
+  /// have now (rows beyond the real ones hold numbers that mean nothing), so that its calls are always the same ones.
+  void arrange(bool padded);
   /// Rows that `forward` writes: total_rows, or padded.
   int written_rows() const { return written_; }
   /// Writes the embedded prefix rows, [written_rows, hidden]. Operations alone.

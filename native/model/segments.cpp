@@ -6,16 +6,17 @@
 
 namespace wam::model {
 
-void Segments::reserve(Arena& arena, const Backend& backend, int sequences, int blocks) {
+void Segments::reserve(StagedBlock& block, int sequences, int blocks) {
   const auto n = static_cast<std::size_t>(sequences);
-  segments_.reserve(arena, backend, n * static_cast<std::size_t>(1 + blocks));
-  group_offsets_.reserve(arena, backend, n + 1);
-  key_ranges_.reserve(arena, backend, 2 * n);
+  segments_.reserve(block, n * static_cast<std::size_t>(1 + blocks));
+  group_offsets_.reserve(block, n + 1);
+  key_ranges_.reserve(block, 2 * n);
 }
 
 void Segments::clear() {
   groups_ = segment_count_ = key_range_count_ = 0;
   max_queries_ = max_keys_ = max_range_rows_ = prefix_queries_ = prefix_keys_ = 0;
+  group_offsets_[0] = 0;
 }
 
 void Segments::add(MaskKind mask, const Sequence& s, int slots, SegmentChoice choice) {
@@ -49,7 +50,6 @@ void Segments::add(MaskKind mask, const Sequence& s, int slots, SegmentChoice ch
   add_range(groups_, s.prefix_begin, s.prefix_rows);
   if (choice.actions || mask == MaskKind::full) add_range(groups_, s.action_begin, actions);
   ++groups_;
-  group_offsets_[0] = 0;
   group_offsets_[static_cast<std::size_t>(groups_)] = segment_count_;
 }
 
@@ -59,11 +59,7 @@ void Segments::add_range(int group, int begin, int rows) {
   max_range_rows_ = std::max(max_range_rows_, rows);
 }
 
-void Segments::push(Backend& backend, int prefix_rows) {
-  segments_.push(backend, static_cast<std::size_t>(segment_count_));
-  group_offsets_.push(backend, static_cast<std::size_t>(groups_) + 1);
-  key_ranges_.push(backend, static_cast<std::size_t>(key_range_count_));
-  if (prefix_rows == 0) return;
+void Segments::bound(int prefix_rows) {
   if (prefix_queries_ > 0) max_queries_ = std::max(max_queries_, prefix_rows);
   max_keys_ = std::max(max_keys_, prefix_rows + prefix_keys_);
   max_range_rows_ = std::max(max_range_rows_, prefix_rows);

@@ -24,14 +24,14 @@ struct SegmentChoice {
 class Segments {
  public:
   /// Room for `sequences` sequences of `blocks` blocks of actions each.
-  void reserve(Arena& arena, const Backend& backend, int sequences, int blocks);
+  void reserve(StagedBlock& block, int sequences, int blocks);
   void clear();
   /// mask prefix: prefix rows see the prefix, a block sees the prefix and itself. full: all rows of a sequence see each
   /// other. causal: each row sees what comes before it and itself; a block comes after the prefix.
   void add(MaskKind mask, const Sequence& sequence, int slots, SegmentChoice choice);
-  /// Makes what was added visible to operations. The bounds of a replayed call must hold for every later list as well:
-  /// `prefix_rows` is the most rows that a prefix can have then, 0 when the lists are their own bounds.
-  void push(Backend& backend, int prefix_rows = 0);
+  /// The bounds of a replayed call must hold for every later list as well: `prefix_rows` is the most rows that a prefix can
+  /// have. Without this call the lists are their own bounds.
+  void bound(int prefix_rows);
   /// The lists and their bounds.
   void describe(Attention& attention) const;
 

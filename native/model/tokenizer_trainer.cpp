@@ -34,8 +34,10 @@ struct TokenizerTrainer::Impl {
   void reserve(Arena& a) {
     for (real** list : {&table, &gradient, &first_moment, &second_moment}) *list = a.take<real>(size);
     const auto n = static_cast<std::size_t>(train.batch);
-    for (auto* list : {&anchor, &positive, &negative}) list->reserve(a, *backend, n);
-    margin.reserve(a, *backend, n);
+    staged.clear();
+    for (auto* list : {&anchor, &positive, &negative}) list->reserve(staged, n);
+    margin.reserve(staged, n);
+    staged.take(a, *backend);
   }
 
   void upload(real* to, const std::vector<real>& from) { backend->upload(to, from.data(), size * sizeof(real)); }
@@ -93,8 +95,7 @@ struct TokenizerTrainer::Impl {
     const std::int64_t update = done + 1;
     const auto count = static_cast<std::size_t>(train.batch);
     for (std::size_t i = 0; i < count; ++i) draw_triplet(static_cast<std::uint32_t>(update), i);
-    anchor.push(*backend, count), positive.push(*backend, count), negative.push(*backend, count);
-    margin.push(*backend, count);
+    staged.push(*backend);
     TokenizerStats stats;
     stats.step = update;
     stats.order_violations = share_of_violations();
@@ -117,6 +118,7 @@ struct TokenizerTrainer::Impl {
   std::unique_ptr<Arena> arena;
   std::size_t size = 0;
   real *table = nullptr, *gradient = nullptr, *first_moment = nullptr, *second_moment = nullptr;
+  StagedBlock staged;
   Staged<real> margin;
   Staged<std::int32_t> anchor, positive, negative;
   std::int64_t done = 0;
