@@ -147,7 +147,8 @@ Napi::Value norm(const Napi::CallbackInfo& info) {
   real* mean = centred ? a.reals("mean", rows) : nullptr;
   const real eps = a.scalar("eps");
   with_backend(info, [&](Backend& b, CallStaging& s) {
-    const auto n = static_cast<std::size_t>(size), r = static_cast<std::size_t>(rows), c = static_cast<std::size_t>(cols);
+    const auto n = static_cast<std::size_t>(size), r = static_cast<std::size_t>(rows),
+               c = static_cast<std::size_t>(cols);
     x = s.in(x, n), weight = s.in(weight, c), bias = s.in(bias, c);
     y = s.out(y, n), rstd = s.out(rstd, r), mean = s.out(mean, r);
     if (centred) {
@@ -171,7 +172,8 @@ Napi::Value norm_backward(const Napi::CallbackInfo& info) {
   real *dx = a.reals("dx", size), *dweight = a.reals("dweight", cols);
   real* dbias = centred ? a.reals("dbias", cols) : nullptr;
   with_backend(info, [&](Backend& b, CallStaging& s) {
-    const auto n = static_cast<std::size_t>(size), r = static_cast<std::size_t>(rows), c = static_cast<std::size_t>(cols);
+    const auto n = static_cast<std::size_t>(size), r = static_cast<std::size_t>(rows),
+               c = static_cast<std::size_t>(cols);
     x = s.in(x, n), weight = s.in(weight, c), dy = s.in(dy, n), rstd = s.in(rstd, r), mean = s.in(mean, r);
     dx = s.out(dx, n), dweight = s.inout(dweight, c), dbias = s.inout(dbias, c);
     if (centred) {
@@ -249,7 +251,9 @@ Napi::Value linear(const Napi::CallbackInfo& info) {
   g.c = a.reals("out", elements(g.m, g.n));
   g.activation = activation_kind(a);
   with_backend(info, [&](Backend& b, CallStaging& s) {
-    const auto size = [](int rows, int cols) { return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols); };
+    const auto size = [](int rows, int cols) {
+      return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+    };
     g.a = s.in(g.a, size(g.m, g.k)), g.b = s.in(g.b, size(g.n, g.k));
     g.bias = s.in(g.bias, static_cast<std::size_t>(g.n));
     g.c = s.out(g.c, size(g.m, g.n));

@@ -65,9 +65,8 @@ Napi::Value sum_squares(const Napi::CallbackInfo& info) {
   const KernelArguments a(info[1], "sumSquares");
   const std::int64_t count = a.dim("count");
   const real* x = a.reals("x", count);
-  const double sum = with_backend(info, [&](Backend& b, CallStaging& s) {
-    return b.sum_squares(count, s.in(x, static_cast<std::size_t>(count)));
-  });
+  const double sum = with_backend(
+      info, [&](Backend& b, CallStaging& s) { return b.sum_squares(count, s.in(x, static_cast<std::size_t>(count))); });
   return Napi::Number::New(info.Env(), sum);
 }
 

@@ -81,8 +81,8 @@ struct Attention {
   const AttentionSegment* segments = nullptr;  // [segment_count]
   const int* group_offsets = nullptr;          // [groups+1] into segments; key rows are never shared between groups
   int groups = 0, segment_count = 0;
-  int max_queries = 0, max_keys = 0;                // at least q_rows, and a_rows + b_rows, of any segment
-  const AttentionKeyRange* key_ranges = nullptr;    // [key_range_count], for the backward pass alone
+  int max_queries = 0, max_keys = 0;              // at least q_rows, and a_rows + b_rows, of any segment
+  const AttentionKeyRange* key_ranges = nullptr;  // [key_range_count], for the backward pass alone
   int key_range_count = 0, max_range_rows = 0;
 };
 

@@ -50,8 +50,7 @@ void CpuBackend::refine_step(const RefineStep& s) {
     decode_posterior(d);
   }
   if (s.margin != nullptr) {
-    for (std::int64_t i = 0; i < s.rows; ++i)
-      s.margin[i] = top_two_gap(s.vocab, s.logits + i % s.logit_rows * s.ldl);
+    for (std::int64_t i = 0; i < s.rows; ++i) s.margin[i] = top_two_gap(s.vocab, s.logits + i % s.logit_rows * s.ldl);
   }
   if (s.x_t == nullptr) return;
 
@@ -88,8 +87,8 @@ void CpuBackend::initial_tokens(int rows, int slots, int vocab, const std::uint6
     const Philox4 r = stream.at(0, static_cast<std::uint32_t>(i % slots), static_cast<std::uint32_t>(i / slots),
                                 RandomUse::initial_token);
     // Multiply-shift maps 32 bits to the vocabulary without a float's rounding.
-    x_0[i] = static_cast<std::int32_t>(
-        (static_cast<std::uint64_t>(r.word[0]) * static_cast<std::uint64_t>(vocab)) >> 32);
+    x_0[i] =
+        static_cast<std::int32_t>((static_cast<std::uint64_t>(r.word[0]) * static_cast<std::uint64_t>(vocab)) >> 32);
   }
 }
 

@@ -69,8 +69,8 @@ void GpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, 
   const int copy_width = round_up(std::max(dim, 1), Bounds::kSlice);  // of rows in 16 bits
   const int padded = round_up(vocab, Bounds::kTokens), ldb = padded / kBoundGroup;
   const std::int64_t part_bytes = kPartBytes * multiprocessors_;
-  const int part_rows = scan ? round_up(rows, Scan::kQueries)
-                             : rows_of_part(part_bytes, std::int64_t{4} * ldb, Bounds::kQueries, rows);
+  const int part_rows =
+      scan ? round_up(rows, Scan::kQueries) : rows_of_part(part_bytes, std::int64_t{4} * ldb, Bounds::kQueries, rows);
   const int part_tokens = rows_of_part(part_bytes, std::int64_t{2} * copy_width, Bounds::kTokens, padded);
 
   TokenNormsParams of_query, of_table;
@@ -138,9 +138,13 @@ void GpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, 
       launch_bounds(stream_, multiprocessors_, b);
     }
     using Select = TokenSelectConfig;
-    const TokenSelectParams s = {
-        searched(vocab, dim, table, inverse), of_query.row, width, bounds, ldb, token + first_row,
-        distance2 == nullptr ? nullptr : distance2 + first_row};
+    const TokenSelectParams s = {searched(vocab, dim, table, inverse),
+                                 of_query.row,
+                                 width,
+                                 bounds,
+                                 ldb,
+                                 token + first_row,
+                                 distance2 == nullptr ? nullptr : distance2 + first_row};
     launch(stream_, "token_select", &token_select<Select>, {dim3(count), dim3(Select::kThreads), Select::kSharedBytes},
            s);
   }

@@ -19,13 +19,13 @@ struct KernelCase {
 };
 
 struct KernelInfo {
-  std::string family;      // file of native/kernels without its ending
-  std::string symbol;      // demangled, as kernel_symbol gives it
-  int threads = 0;         // of a block
-  int shared_bytes = 0;    // dynamic, of a block
+  std::string family;    // file of native/kernels without its ending
+  std::string symbol;    // demangled, as kernel_symbol gives it
+  int threads = 0;       // of a block
+  int shared_bytes = 0;  // dynamic, of a block
   int min_arch = 75;
   bool tensor_cores = false;
-  bool hot = false;        // runs in every step of a plan or of training: no spills, no loss of occupancy
+  bool hot = false;  // runs in every step of a plan or of training: no spills, no loss of occupancy
   std::vector<KernelCase> cases;
 };
 

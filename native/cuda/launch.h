@@ -42,15 +42,15 @@ void launch(cudaStream_t stream, const char* name, void (*kernel)(Params), const
   if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return;
   constexpr std::size_t kStaticLimit = 48 * 1024;  // beyond it a kernel must ask
   if (shape.shared_bytes > kStaticLimit) {
-    const cudaError_t status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                                    cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                    static_cast<int>(shape.shared_bytes));
+    const cudaError_t status =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shape.shared_bytes));
     if (status != cudaSuccess) fail(status, describe(name, shape));
   }
 #if defined(__CUDACC__)
   void* arguments[] = {const_cast<Params*>(&params)};
-  const cudaError_t status = cudaLaunchKernel(reinterpret_cast<const void*>(kernel), shape.grid, shape.block,
-                                              arguments, shape.shared_bytes, stream);
+  const cudaError_t status = cudaLaunchKernel(reinterpret_cast<const void*>(kernel), shape.grid, shape.block, arguments,
+                                              shape.shared_bytes, stream);
 #else
   const cudaError_t status =
       simt::launch_kernel(stream, name, kernel, shape.grid, shape.block, shape.shared_bytes, params);

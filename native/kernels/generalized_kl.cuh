@@ -47,8 +47,7 @@ __global__ void __launch_bounds__(Config::kThreads) generalized_kl_rows(const __
   const double moving = present == target ? 0 : 1;
   const double rate = p.rate[row];
   if (thread == 0) {
-    p.loss[row] =
-        static_cast<float>(-rate * (here - (1 - moving) + moving * (target_logit - highest - log(total))));
+    p.loss[row] = static_cast<float>(-rate * (here - (1 - moving) + moving * (target_logit - highest - log(total))));
   }
   if (p.dlogits == nullptr) return;  // all threads, and no barrier follows
   // rate ((here + moving) p - here onehot(x_t) - moving onehot(x_1))

@@ -28,9 +28,9 @@ struct TokenBoundsParams {
   const RowStats* table_stats = nullptr;  // [tokens, up to a multiple of kTokens]
   int rows = 0;
   int tokens = 0;
-  int width = 0;                          // a multiple of kSlice
-  int tiles_per_block = 0;                // of kTokens tokens; block y takes the tiles from y * tiles_per_block
-  float* bound = nullptr;                 // [rows, ldb] of tokens [16 j, 16 j + 16)
+  int width = 0;            // a multiple of kSlice
+  int tiles_per_block = 0;  // of kTokens tokens; block y takes the tiles from y * tiles_per_block
+  float* bound = nullptr;   // [rows, ldb] of tokens [16 j, 16 j + 16)
   int ldb = 0;
 };
 
@@ -45,7 +45,7 @@ struct TokenBoundsConfig {
   static constexpr int kQueryBytes = kQueries * kRowBytes, kTokenBytes = kTokens * kRowBytes;
   static constexpr int kQueryAt = 0;
   static constexpr int kTokenAt = kQueryAt + kStages * kQueryBytes;
-  static constexpr int kTokenStatsAt = kTokenAt + kStages * kTokenBytes;                // two tiles in turn
+  static constexpr int kTokenStatsAt = kTokenAt + kStages * kTokenBytes;  // two tiles in turn
   static constexpr int kQueryTermsAt = kTokenStatsAt + 2 * kTokens * 16;
   static constexpr int kSharedBytes = kQueryTermsAt + kQueries * 16;
 };
@@ -117,8 +117,8 @@ __global__ void __launch_bounds__(Config::kThreads, 3) token_bounds(const __grid
     if (first_query + thread < p.rows) s = p.query_stats[first_query + thread];
     const float lost = static_cast<float>(p.width) * 2.3841858e-7f + 9.5367432e-7f;
     const float size = (s.norm + s.rest) * 1.0000153f;  // 1 + 2^-16, for the roundings of these lines
-    query_terms[thread] = make_float4(-2 * s.scale, -2.0000306f * (s.rest + lost * size), -2 * (1 + lost) * size,
-                                      s.square);
+    query_terms[thread] =
+        make_float4(-2 * s.scale, -2.0000306f * (s.rest + lost * size), -2 * (1 + lost) * size, s.square);
   }
   if (steps > 0) load_slice<Config>(p, shared, 0, first_query, begin_tile, 0);
 
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(Config::kThreads, 3) token_bounds(const __grid
 #pragma unroll
       for (int i = 0; i < kBoundGroup; ++i) {
         const float4 s = stats[stats_slot(warp_token + kBoundGroup * group + i)];
-        const float(&product)[4] = sum[m][i / 2];
+        const float (&product)[4] = sum[m][i / 2];
         least_upper = fminf(least_upper, bound_of(upper, s, product[i % 2]));
         least_lower = fminf(least_lower, bound_of(lower, s, product[2 + i % 2]));
       }

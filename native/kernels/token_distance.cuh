@@ -43,7 +43,7 @@ struct TokenTable {
   const float2* inverse = nullptr;  // [vocab] of TokenNormsParams when rows are to be normalised, else null
   int vocab = 0;
   int dim = 0;
-  int aligned = 0;                  // rows begin at multiples of 16 bytes
+  int aligned = 0;  // rows begin at multiples of 16 bytes
 };
 
 /// z[0..16) = dimensions [begin, begin + 16) of a token, zeros beyond the last.

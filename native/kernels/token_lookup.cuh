@@ -12,7 +12,7 @@ namespace wam::WAM_GPU {
 
 struct TokenScanParams {
   TokenTable table;
-  const float* query = nullptr;   // [rows up to a multiple of kQueries, ldq] as quad_distances needs them
+  const float* query = nullptr;  // [rows up to a multiple of kQueries, ldq] as quad_distances needs them
   int ldq = 0;
   int rows = 0;
   std::uint64_t* best = nullptr;  // [rows, gridDim.x] the nearest of each block's tokens
@@ -68,8 +68,8 @@ struct TokenMergeParams {
   const std::uint64_t* best = nullptr;  // [rows, splits]
   int rows = 0;
   int splits = 0;
-  std::int32_t* token = nullptr;        // [rows]
-  float* distance2 = nullptr;           // [rows] or null
+  std::int32_t* token = nullptr;  // [rows]
+  float* distance2 = nullptr;     // [rows] or null
 };
 
 /// A warp merges the blocks' results of a query.
@@ -98,9 +98,9 @@ __global__ void __launch_bounds__(Config::kThreads) token_merge(const __grid_con
 
 struct TokenSelectParams {
   TokenTable table;
-  const float* query = nullptr;   // [rows, ldq] as quad_distances needs them
+  const float* query = nullptr;  // [rows, ldq] as quad_distances needs them
   int ldq = 0;
-  const float* bound = nullptr;   // [rows, ldb] of TokenBoundsParams
+  const float* bound = nullptr;  // [rows, ldb] of TokenBoundsParams
   int ldb = 0;
   std::int32_t* token = nullptr;  // [rows]
   float* distance2 = nullptr;     // [rows] or null

@@ -20,17 +20,17 @@ struct RowStats {
 static_assert(sizeof(RowStats) == 16);
 
 struct TokenNormsParams {
-  const float* rows = nullptr;   // [count, dim]
+  const float* rows = nullptr;  // [count, dim]
   int count = 0;
   int dim = 0;
-  int normalise = 0;             // everything below is of the row divided by its norm (floored at 1e-12)
-  float2* inverse = nullptr;     // [count] 1/norm as the sum of two floats, or null
-  float* row = nullptr;          // [padded, row_width] the row, zeros from dim and from count on, or null
+  int normalise = 0;          // everything below is of the row divided by its norm (floored at 1e-12)
+  float2* inverse = nullptr;  // [count] 1/norm as the sum of two floats, or null
+  float* row = nullptr;       // [padded, row_width] the row, zeros from dim and from count on, or null
   int row_width = 0;
-  f16* copy = nullptr;           // [count, copy_width] zeros from dim on, or null
+  f16* copy = nullptr;  // [count, copy_width] zeros from dim on, or null
   int copy_width = 0;
-  RowStats* stats = nullptr;     // [padded], with copy
-  int padded = 0;                // at least count: rows of the grid
+  RowStats* stats = nullptr;  // [padded], with copy
+  int padded = 0;             // at least count: rows of the grid
 };
 
 /// Half a warp takes a row: its lanes are the 16 lanes that the CPU backend sums in, so that norms agree bit for bit.

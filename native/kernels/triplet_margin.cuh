@@ -31,10 +31,10 @@ struct TripletDistancesParams {
   const float* margin = nullptr;           // [count]
   int normalise = 0;
   double eps = 0;
-  double share = 0;                        // of the loss in the mean: scale / count
-  double* loss = nullptr;                  // [gridDim.x] sums of max(0, hinge)
-  TripletTerms* terms = nullptr;           // [count], null when no gradient follows
-  std::int32_t* row = nullptr;             // [3 count] the table row at each place, -1 when it is not pulled at
+  double share = 0;               // of the loss in the mean: scale / count
+  double* loss = nullptr;         // [gridDim.x] sums of max(0, hinge)
+  TripletTerms* terms = nullptr;  // [count], null when no gradient follows
+  std::int32_t* row = nullptr;    // [3 count] the table row at each place, -1 when it is not pulled at
 };
 
 /// Eight lanes a triplet: the eight interleaved partial sums of the CPU backend.
@@ -47,8 +47,8 @@ struct TripletDistancesConfig {
 };
 
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads) triplet_distances(
-    const __grid_constant__ TripletDistancesParams p) {
+__global__ void __launch_bounds__(Config::kThreads)
+    triplet_distances(const __grid_constant__ TripletDistancesParams p) {
   WAM_SHARED(shared);
   constexpr int kLanes = Config::kLanes;
   constexpr double kFloor = 1e-12;
@@ -126,12 +126,12 @@ __global__ void __launch_bounds__(Config::kThreads) triplet_distances(
 }
 
 struct TripletListsParams {
-  int places = 0;                     // 3 count
+  int places = 0;  // 3 count
   int vocab = 0;
   const std::int32_t* row = nullptr;  // [places] of TripletDistancesParams
   int rows_per_warp = 0;
-  std::int32_t* first = nullptr;      // [vocab] the first place of each row, -1: none
-  std::int32_t* next = nullptr;       // [places] the place after, of the same row, -1: none
+  std::int32_t* first = nullptr;  // [vocab] the first place of each row, -1: none
+  std::int32_t* next = nullptr;   // [places] the place after, of the same row, -1: none
 };
 
 /// A warp owns a range of table rows and reads all places from the last to the first, 32 at a time, putting its own at
@@ -169,18 +169,18 @@ __global__ void __launch_bounds__(Config::kThreads) triplet_lists(const __grid_c
 }
 
 struct TripletGradientParams {
-  int places = 0;                          // 3 count
+  int places = 0;  // 3 count
   int dim = 0;
   const float* table = nullptr;            // [vocab, dim]
   const std::int32_t* anchor = nullptr;    // [count]
   const std::int32_t* positive = nullptr;  // [count]
   const std::int32_t* negative = nullptr;  // [count]
   double eps = 0;
-  const TripletTerms* terms = nullptr;     // [count]
-  const std::int32_t* row = nullptr;       // [places]
-  const std::int32_t* first = nullptr;     // [vocab]; null: every place for itself, added with atomics
-  const std::int32_t* next = nullptr;      // [places]
-  float* dtable = nullptr;                 // [vocab, dim], added to
+  const TripletTerms* terms = nullptr;  // [count]
+  const std::int32_t* row = nullptr;    // [places]
+  const std::int32_t* first = nullptr;  // [vocab]; null: every place for itself, added with atomics
+  const std::int32_t* next = nullptr;   // [places]
+  float* dtable = nullptr;              // [vocab, dim], added to
 };
 
 /// A warp takes a place; the first of a row walks the row's list. 128 dimensions at a time in registers.

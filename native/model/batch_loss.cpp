@@ -144,8 +144,8 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   head.b = tables.head, head.ldb = hidden, head.b_transposed = true;
   head.c = logits_, head.ldc = vocab;
   backend_.gemm(head);
-  backend_.cross_entropy(actions, vocab, logits_, vocab, target_.device(),
-                         static_cast<real>(train_.smear), weight_.device(), loss_, logits_, vocab);
+  backend_.cross_entropy(actions, vocab, logits_, vocab, target_.device(), static_cast<real>(train_.smear),
+                         weight_.device(), loss_, logits_, vocab);
   // The host waits only once everything is queued.
   const auto collect_result = [&] {
     BatchResult result;

@@ -149,7 +149,8 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     const int kept = from - begin, rows = end - from;
 
     // The backward pass needs the normalised rows; otherwise they only exist inside the product.
-    const RowNorm attention_norm = row_norm(weights, layer.attention_norm), mlp_norm = row_norm(weights, layer.mlp_norm);
+    const RowNorm attention_norm = row_norm(weights, layer.attention_norm),
+                  mlp_norm = row_norm(weights, layer.mlp_norm);
     if (training_) {
       normalise(weights, layer.attention_norm, end - begin, row(a.input, begin, hidden), row(a.norm1, begin, hidden),
                 row(a.mean1, begin, 1), row(a.rstd1, begin, 1));

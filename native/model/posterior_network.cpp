@@ -20,7 +20,8 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
   const int slots = config_.slots();
   for (int i = 0; i < max_samples * slots; ++i) slot_[static_cast<std::size_t>(i)] = i % slots;
   std::fill_n(mask_.host(), slots, config_.vocab);
-  if (padded_) backend_.upload(block_, model_->data(), static_cast<std::size_t>(model_->layout().size()) * sizeof(real));
+  if (padded_)
+    backend_.upload(block_, model_->data(), static_cast<std::size_t>(model_->layout().size()) * sizeof(real));
   const real* block = weights();
   const std::vector<real> coordinates = TrajectoryTokens(config_).coordinates();
   std::copy(coordinates.begin(), coordinates.end(), coordinate_.host());

@@ -53,7 +53,7 @@ class PosteriorNetwork {
   const bool padded_;  // work on the most prefix rows there can be: see set_prefix
   int samples_ = 1, prefix_rows_ = 0;
   bool cached_ = false;
-  real* block_ = nullptr;  // the weights on a device of its own memory
+  real* block_ = nullptr;           // the weights on a device of its own memory
   StagedBlock constants_, staged_;  // written once; written for every plan
   Staged<real> coordinate_;
   TokenMetric metric_;

@@ -43,8 +43,7 @@ void Refiner::start() {
   backend_.initial_tokens(static_cast<int>(rows_), config_.slots(), config_.vocab, seed_.device(), state_);
 }
 
-RefineStep Refiner::step(const real* logits, int logit_rows, const PlanOptions& options, DecodeRule rule,
-                         int k) const {
+RefineStep Refiner::step(const real* logits, int logit_rows, const PlanOptions& options, DecodeRule rule, int k) const {
   RefineStep s;
   s.rows = static_cast<int>(rows_), s.slots = config_.slots(), s.vocab = config_.vocab;
   s.logits = logits, s.ldl = config_.vocab, s.logit_rows = logit_rows;

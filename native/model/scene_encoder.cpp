@@ -65,7 +65,8 @@ void SceneEncoder::arrange(bool padded) {
   for (Type& type : types_) {
     type.written = padded ? type.most * observations() : type.count;
     type.out = stacked_ + static_cast<std::int64_t>(first) * config_.hidden;
-    for (int k = 0; k < type.count; ++k) source_[static_cast<std::size_t>(type.row[static_cast<std::size_t>(k)])] = first + k;
+    for (int k = 0; k < type.count; ++k)
+      source_[static_cast<std::size_t>(type.row[static_cast<std::size_t>(k)])] = first + k;
     first += type.written;
   }
   written_ = first;
@@ -102,8 +103,8 @@ void SceneEncoder::backward(const Weights& weights, const real* dprefix, real* g
                    config_.hidden, dactive_, inner, grad);
     backend_.activation_backward(Activation::gelu_erf, static_cast<std::int64_t>(type.count) * inner, type.hidden,
                                  dactive_, dhidden_);
-    apply_backward(backend_, weights.block, network_.encoder_in[i], type.count, type.features.device(), type.width, dhidden_,
-                   inner, nullptr, 0, grad);
+    apply_backward(backend_, weights.block, network_.encoder_in[i], type.count, type.features.device(), type.width,
+                   dhidden_, inner, nullptr, 0, grad);
   }
 }
 

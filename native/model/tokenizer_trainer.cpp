@@ -105,8 +105,8 @@ struct TokenizerTrainer::Impl {
     // Cosine to 0 over the run: the last steps settle the order of close neighbours.
     const double left = std::max(0.0, 1 - static_cast<double>(update - 1) / static_cast<double>(train.steps));
     const double lr = train.lr * 0.5 * (1 - std::cos(3.141592653589793 * left));
-    backend->adamw(static_cast<std::int64_t>(size), table, gradient, first_moment, second_moment,
-                   static_cast<real>(lr), real(0.9), real(0.98), real(1e-8), 0, update, 1);
+    backend->adamw(static_cast<std::int64_t>(size), table, gradient, first_moment, second_moment, static_cast<real>(lr),
+                   real(0.9), real(0.98), real(1e-8), 0, update, 1);
     done = update;
     return stats;
   }

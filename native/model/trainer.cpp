@@ -81,7 +81,9 @@ struct Trainer::Impl {
     for (real*& g : gradients) g = a.take<real>(block_size + table_size);
   }
 
-  void upload(real* to, const std::vector<real>& from) { backend().upload(to, from.data(), from.size() * sizeof(real)); }
+  void upload(real* to, const std::vector<real>& from) {
+    backend().upload(to, from.data(), from.size() * sizeof(real));
+  }
   std::vector<real> download(const real* from) {
     std::vector<real> to(block_size);
     backend().download(to.data(), from, block_size * sizeof(real));

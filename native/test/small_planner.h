@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "model/model.h"
 #include "model/network.h"
 #include "model/planner.h"
-#include "model/model.h"
 #include "test/synthetic.h"
 
 namespace wam::test {

@@ -32,8 +32,9 @@ simt::HarnessOptions unchecked() {
 }
 
 /// Logits of `samples` samples of action tokens on a backend.
-std::vector<real> logits_on(Backend& backend, const std::shared_ptr<const Model>& model, const scene::Features& features,
-                            const std::vector<std::int32_t>& tokens, int samples, bool cache) {
+std::vector<real> logits_on(Backend& backend, const std::shared_ptr<const Model>& model,
+                            const scene::Features& features, const std::vector<std::int32_t>& tokens, int samples,
+                            bool cache) {
   PosteriorNetwork network(model, backend, samples);
   CallStaging staging(backend);
   network.set_prefix(features, samples, cache);
@@ -135,16 +136,17 @@ TEST(plans_of_a_hundred_seeds_take_the_tokens_of_the_cpu) {
         different += expected.tokens[i] != got.tokens[i];
         least_margin = std::min(least_margin, static_cast<double>(expected.margin[i]));
         margin_gap = std::max(margin_gap, static_cast<double>(std::abs(expected.margin[i] - got.margin[i])));
-        probability_gap = std::max(
-            probability_gap, static_cast<double>(std::abs(expected.log_probability[i] - got.log_probability[i])));
+        probability_gap = std::max(probability_gap,
+                                   static_cast<double>(std::abs(expected.log_probability[i] - got.log_probability[i])));
       }
       CHECK(expected.tokens == got.tokens);
       CHECK(expected.refinements == got.refinements);
     }
   }
-  std::printf("plans on the GPU backend: %ld of %ld tokens differ; least margin of two logits %.3g; log probabilities "
-              "differ by %.2g at most, margins by %.2g\n",
-              different, tokens, least_margin, probability_gap, margin_gap);
+  std::printf(
+      "plans on the GPU backend: %ld of %ld tokens differ; least margin of two logits %.3g; log probabilities "
+      "differ by %.2g at most, margins by %.2g\n",
+      different, tokens, least_margin, probability_gap, margin_gap);
   CHECK(probability_gap < 1e-4);
   check_no_reports();
 }

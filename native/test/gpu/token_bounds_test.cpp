@@ -141,8 +141,8 @@ TEST(gpu_token_bounds_hold_for_random_rows) {
   struct Shape {
     int queries, tokens, dim;
   };
-  for (const Shape& s : {Shape{1, 1, 1}, Shape{64, 128, 32}, Shape{65, 129, 33}, Shape{130, 400, 100},
-                         Shape{20, 40, 700}}) {
+  for (const Shape& s :
+       {Shape{1, 1, 1}, Shape{64, 128, 32}, Shape{65, 129, 33}, Shape{130, 400, 100}, Shape{20, 40, 700}}) {
     const Context at(std::to_string(s.queries) + " queries, " + std::to_string(s.tokens) + " x " +
                      std::to_string(s.dim));
     for (const int tiles : {1, 2, 4})

@@ -144,15 +144,19 @@ void check_float64(const Search& s, const Found& found) {
       if (v == found.token[static_cast<std::size_t>(r)]) chosen = d;
     }
     const double rounding = 1e-6 * chosen + (s.normalise ? 4e-7 * std::sqrt(chosen) + 4e-14 : 0);
-    worst = std::max({worst, (chosen - least) / (rounding + 1e-300),
-                      std::abs(chosen - static_cast<double>(found.distance2[static_cast<std::size_t>(r)])) /
-                          (rounding + 1e-300)});
+    worst = std::max(
+        {worst, (chosen - least) / (rounding + 1e-300),
+         std::abs(chosen - static_cast<double>(found.distance2[static_cast<std::size_t>(r)])) / (rounding + 1e-300)});
   }
   CHECK(worst <= 1);
 }
 
 Search random_search(int rows, int vocab, int dim, bool normalise, std::uint32_t seed) {
-  Search s = {rows, vocab, dim, normalise, normal_values(static_cast<std::size_t>(rows) * dim, seed),
+  Search s = {rows,
+              vocab,
+              dim,
+              normalise,
+              normal_values(static_cast<std::size_t>(rows) * dim, seed),
               normal_values(static_cast<std::size_t>(vocab) * dim, seed + 1)};
   // The last row repeats the first, and a query lies on it: the first must win, at distance 0.
   std::copy_n(s.table.begin(), dim, s.table.end() - dim);
@@ -165,10 +169,10 @@ TEST(gpu_nearest_token_is_that_of_a_full_search) {
     int rows, vocab, dim;
   };
   // Around the tiles: 8 and 64 queries, 16, 64 and 128 tokens, 16, 32, 64 and 256 dimensions.
-  for (const Shape& shape : {Shape{1, 1, 2}, Shape{7, 2, 16}, Shape{33, 1, 3}, Shape{33, 2, 64}, Shape{7, 15, 33},
-                             Shape{33, 15, 2}, Shape{33, 17, 130}, Shape{9, 17, 64}, Shape{1, 401, 64},
-                             Shape{33, 401, 33}, Shape{70, 401, 64}, Shape{32, 130, 16}, Shape{130, 129, 16},
-                             Shape{33, 300, 257}, Shape{5, 67, 530}}) {
+  for (const Shape& shape :
+       {Shape{1, 1, 2}, Shape{7, 2, 16}, Shape{33, 1, 3}, Shape{33, 2, 64}, Shape{7, 15, 33}, Shape{33, 15, 2},
+        Shape{33, 17, 130}, Shape{9, 17, 64}, Shape{1, 401, 64}, Shape{33, 401, 33}, Shape{70, 401, 64},
+        Shape{32, 130, 16}, Shape{130, 129, 16}, Shape{33, 300, 257}, Shape{5, 67, 530}}) {
     for (const bool normalise : {false, true}) {
       const Search s = random_search(shape.rows, shape.vocab, shape.dim, normalise, 17);
       const Context at(describe(s));

@@ -155,9 +155,9 @@ TEST(gpu_triplet_margin_and_its_gradient) {
   };
   // Around 32 triplets of a block, 32 places of a step, 8 lanes, 128 dimensions; few rows shared by many triplets; more
   // blocks than sums.
-  for (const Shape& shape : {Shape{1, 3, 2}, Shape{1, 1, 1}, Shape{33, 400, 64}, Shape{100, 24, 16},
-                             Shape{31, 1000, 33}, Shape{300, 2, 7}, Shape{70, 17, 130}, Shape{12, 5, 300},
-                             Shape{8300, 5000, 3}}) {
+  for (const Shape& shape :
+       {Shape{1, 3, 2}, Shape{1, 1, 1}, Shape{33, 400, 64}, Shape{100, 24, 16}, Shape{31, 1000, 33}, Shape{300, 2, 7},
+        Shape{70, 17, 130}, Shape{12, 5, 300}, Shape{8300, 5000, 3}}) {
     for (const bool normalise : {false, true}) {
       const Triplets t = random_triplets(shape.count, shape.vocab, shape.dim, normalise, 11);
       const Context at(describe(t));
@@ -248,9 +248,12 @@ struct KlRows {
 };
 
 KlRows random_kl(int rows, int vocab, std::uint32_t seed) {
-  KlRows k = {rows, vocab, normal_values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(vocab), seed, 3),
+  KlRows k = {rows,
+              vocab,
+              normal_values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(vocab), seed, 3),
               uniform_integers(static_cast<std::size_t>(rows), vocab, seed + 1),
-              uniform_integers(static_cast<std::size_t>(rows), vocab, seed + 2), {}};
+              uniform_integers(static_cast<std::size_t>(rows), vocab, seed + 2),
+              {}};
   for (int i = 0; i < rows; ++i) k.rate.push_back(i == 1 ? 1e4 : 0.3 * i);
   if (rows > 3) k.x_t[3] = k.x_1[3];
   return k;
