@@ -41,11 +41,16 @@ export function makeFolder(label) {
   return folder;
 }
 
+/** What a machine needs to reach a registry: where its certificates and its proxy are. */
+const NETWORK = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy)$/i;
+
 /** An environment in which the PATH has `node` alone: no compiler, no make, no python, no shell. */
 export function bareEnvironment() {
   const bin = makeFolder('bin');
   symlinkSync(node, join(bin, 'node'));
-  const kept = ['HOME', 'TMPDIR', 'LANG'].filter((key) => process.env[key] !== undefined);
+  const kept = Object.keys(process.env).filter(
+    (key) => ['HOME', 'TMPDIR', 'LANG'].includes(key) || NETWORK.test(key),
+  );
   return { PATH: bin, ...Object.fromEntries(kept.map((key) => [key, process.env[key]])) };
 }
 

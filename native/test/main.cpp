@@ -32,6 +32,12 @@ struct Skipped {
 const char* running = "";
 long passed = 0, failed = 0;
 constexpr long kShownFailures = 20;  // of one test
+constexpr double kSlow = 5;          // seconds from which a test is named with its time
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 long shown = 0;
 
 }  // namespace
@@ -83,6 +89,7 @@ int main(int argc, char** argv) {
     if (std::strstr(entry.name, filter) == nullptr) continue;
     running = entry.name, shown = 0, ++tests;
     const long failed_before = failed;
+    const auto test_start = std::chrono::steady_clock::now();
     try {
       entry.body();
     } catch (const Skipped& skip) {
@@ -92,9 +99,11 @@ int main(int argc, char** argv) {
       report(false, "", 0, std::string("unexpected exception: ") + error.what());
     }
     failing += failed > failed_before;
+    if (const double taken = seconds_since(test_start); taken >= kSlow)
+      std::printf("%s took %.1f s\n", entry.name, taken);
     if (shown > kShownFailures) std::printf("%s: %ld more failures\n", entry.name, shown - kShownFailures);
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   if (tests == 0) {
     std::printf("no test is named like '%s'\n", filter);
     return 1;
