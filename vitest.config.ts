@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Processes, not threads: a crash in native code ends one file, not the run.
     pool: 'forks',
+    // One for each processor: vitest itself would leave one idle.
+    maxWorkers: '100%',
     // Long enough for a loaded two-core machine; no test waits for this in a good run.
     testTimeout: 60_000,
     hookTimeout: 120_000,
