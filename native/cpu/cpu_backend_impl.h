@@ -8,6 +8,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/scratch.h"
+#include "cpu/weight_memory.h"
 
 namespace wam::cpu {
 
@@ -129,6 +130,7 @@ class CpuBackend final : public Backend {
     return call_scratch_.get<T>(count);
   }
   void multiply(const Gemm& g);
+  void multiply_then_gate(const Gemm& g);
   const real* normalised(const Gemm& g);
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
@@ -139,6 +141,7 @@ class CpuBackend final : public Backend {
   const FlowKernels& flow_;
   std::vector<Scratch> worker_scratch_;
   Scratch call_scratch_;
+  WeightMemory weight_memory_;
   // Of operations that call others of this class, which take the scratch above.
   Scratch norm_scratch_, gated_scratch_, refine_scratch_;
 

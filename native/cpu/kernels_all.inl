@@ -2,7 +2,11 @@
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 
-#include "cpu/gelu.inl"
+#include "cpu/gates.inl"
+#include "cpu/gemm_tile.inl"
+
+#include "cpu/gemm_pack.inl"
+
 #include "cpu/gemm.inl"
 
 #include "cpu/attention.inl"
