@@ -129,10 +129,8 @@ void CpuBackend::multiply(const Gemm& g) {
   if (g.packed != nullptr) {
     whole.panels = static_cast<const CpuPackedWeight*>(g.packed)->panels;
   } else {
-    // With two strips or fewer, packing a row-major b costs more than reading it with long strides.
-    whole.b_direct = !g.b_transposed && strips <= 2;
     const bool read_again = row_parts > 1 || g.m > whole.block_rows;
-    if (!whole.b_direct && !g.accumulate && read_again) {
+    if (!g.accumulate && read_again) {
       real* memory =
           call_scratch<real>(panel_size(g.k, width) * static_cast<std::size_t>((columns + width - 1) / width));
       pack_panels(g.b, g.ldb, g.b_transposed, g.k, columns, memory);

@@ -55,11 +55,10 @@ inline void copy_tile(const real* from, ptrdiff_t ld_from, int rows, int columns
 /// One panel of b for some values of k, and what the task reads after it (null: nothing worth fetching).
 struct PanelOperand {
   const real* b = nullptr;
-  ptrdiff_t ldb = kPanel;
   const real* next = nullptr;
 };
 
-/// Values [k0, k0 + depth) of panel `panel`; packs into t.b_scratch what is neither packed nor direct.
+/// Values [k0, k0 + depth) of panel `panel`; packs it into t.b_scratch unless it was packed before.
 inline PanelOperand panel_operand(const Gemm& g, const GemmTask& t, int panel, int k0, int depth) {
   const int j = panel * kPanel, columns = smaller(kPanel, (g.gated ? 2 * g.n : g.n) - j);
   PanelOperand out;
@@ -68,9 +67,6 @@ inline PanelOperand panel_operand(const Gemm& g, const GemmTask& t, int panel, i
     out.b = t.panels + panel * size + ptrdiff_t{k0} * kPanel;
     // The next panel to be read is mostly the one behind this; of weights so is the first panel of the next product.
     if (panel + 1 < t.panel_end || t.reads_on) out.next = out.b + size;
-  } else if (t.b_direct && columns == kPanel) {
-    out.b = g.b + static_cast<ptrdiff_t>(k0) * g.ldb + j;
-    out.ldb = g.ldb;
   } else {
     const ptrdiff_t row = g.b_transposed ? j : k0, column = g.b_transposed ? k0 : j;
     pack_panel(g.b + row * g.ldb + column, g.ldb, g.b_transposed, depth, columns, t.b_scratch);
@@ -130,7 +126,7 @@ inline void strip_times_panel(const StripOperand& a, int s, int row, int rows, c
     TileOutput& o = k + length < depth ? middle : out;
     if (k > 0) o.before = sum, o.ld_before = kPanel;
     o.next = fetch ? b.next + ptrdiff_t{k} * kPanel + s * length * kLineReals : b.b;
-    kernel(length, a.at(s, row, k), a.lda, b.b + k * b.ldb, b.ldb, o);
+    kernel(length, a.at(s, row, k), a.lda, b.b + ptrdiff_t{k} * kPanel, o);
   }
 }
 

@@ -47,6 +47,7 @@ struct Accumulators {
   WAM_INLINE void finish(const Output& o) const {
     above.finish(o);
     constexpr ptrdiff_t kRow = kRows - 1;
+#pragma GCC unroll 4
     for (int v = 0; v < kPanelVecs; ++v) {
       const int at = v * kLanes;
       Vec x = c[v];
@@ -68,14 +69,23 @@ struct Accumulators<0> {
   WAM_INLINE void finish(const Output&) const {}
 };
 
-/// sum += a[kRows, k] b[k, kPanel]. a: element (i,p) at a[i*lda+p], in a strip at a[p*lda+i]. With kFetch the memory
+/// Keeps gcc from giving each step of an unrolled loop an address register of its own, which it then has to spill.
+WAM_INLINE void opaque(const real*& pointer) {
+#if defined(__GNUC__)
+  asm("" : "+r"(pointer));
+#endif
+}
+
+/// sum += a[kRows, k] b[k, kPanel]. a: element (i,p) at a[i*lda+p], in a strip at a[p*kStrip+i]. With kFetch the memory
 /// from `next` on is brought near meanwhile, `next_step` values a step.
 template <int kRows, bool kStripMajor, bool kFetch>
 WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptrdiff_t lda, const real* b,
                              ptrdiff_t ldb, const real* next, ptrdiff_t next_step) {
   const real* rows[3] = {a, kRows > 4 ? a + 4 * lda : a, kRows > 8 ? a + 8 * lda : a};
+#pragma GCC unroll 4
   for (int p = 0; p < k; ++p) {
     Vec bv[kPanelVecs];
+#pragma GCC unroll 4
     for (int v = 0; v < kPanelVecs; ++v) bv[v] = load(b + v * kLanes);
     if constexpr (kFetch) {
       __builtin_prefetch(next, 0, 2);
@@ -84,9 +94,12 @@ WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptr
     sum.template step<kStripMajor>(rows, lda, bv);
     b += ldb;
     if constexpr (kStripMajor) {
-      rows[0] += lda;
+      rows[0] += kStrip;
     } else {
       ++rows[0], ++rows[1], ++rows[2];
+      opaque(rows[0]);
+      if (kRows > 4) opaque(rows[1]);
+      if (kRows > 8) opaque(rows[2]);
     }
   }
 }
@@ -119,17 +132,17 @@ struct TileOutput {
   ptrdiff_t next_step = 0;
 };
 template <int kRows, bool kStripMajor>
-void output_tile(int k, const real* a, ptrdiff_t lda, const real* b, ptrdiff_t ldb, const TileOutput& o) {
+void output_tile(int k, const real* a, ptrdiff_t lda, const real* b, const TileOutput& o) {
   Accumulators<kRows> sum;
   sum.clear();
-  multiply_add<kRows, kStripMajor, true>(sum, k, a, lda, b, ldb, o.next, o.next_step);
+  multiply_add<kRows, kStripMajor, true>(sum, k, a, lda, b, kPanel, o.next, o.next_step);
   if (o.before == nullptr && o.bias == nullptr && o.residual == nullptr) {
     sum.write(o.c, o.ldc);
   } else {
     sum.finish(o);
   }
 }
-using OutputTile = void (*)(int k, const real* a, ptrdiff_t lda, const real* b, ptrdiff_t ldb, const TileOutput& o);
+using OutputTile = void (*)(int k, const real* a, ptrdiff_t lda, const real* b, const TileOutput& o);
 
 /// By number of rows; [0] is not used.
 struct TileTable {

@@ -15,20 +15,18 @@ namespace wam::cpu {
 constexpr int kGemmBlock = 256;
 
 /// A rectangle of a product: rows [row_begin, row_end) x panels [panel_begin, panel_end) of columns, done in blocks of
-/// rows and of k that the caches hold. b comes from one of three places: as it is (b_direct, whole panels of a row-major b
-/// only), from panels packed before, or packed by the task panel by panel into b_scratch. Panels of a gated product are
-/// those of its gates; the panel of the same values lies n / panel panels on.
+/// rows and of k that the caches hold. b was packed before, or is packed by the task panel by panel into b_scratch. Panels
+/// of a gated product are those of its gates; the panel of the same values lies n / panel panels on.
 struct GemmTask {
   int row_begin = 0, row_end = 0;
   int panel_begin = 0, panel_end = 0;
   int block_rows = 1, depth = 1;  // depth: a multiple of kGemmBlock, or at least k
   bool pack_a = false;            // into strips; must be when a is transposed
-  bool b_direct = false;
-  bool reads_on = false;         // what lies behind the last panel will be read soon
-  const real* panels = nullptr;  // [panels of g][k][panel]
-  real* b_scratch = nullptr;     // [depth][panel]
-  real* a_scratch = nullptr;     // strips [strips of a block][depth][strip], and one vector more
-  real* gate_scratch = nullptr;  // [block_rows][panel], of gated products
+  bool reads_on = false;          // what lies behind the last panel will be read soon
+  const real* panels = nullptr;   // [panels of g][k][panel]
+  real* b_scratch = nullptr;      // [depth][panel]
+  real* a_scratch = nullptr;      // strips [strips of a block][depth][strip], and one vector more
+  real* gate_scratch = nullptr;   // [block_rows][panel], of gated products
 };
 
 /// One unit of attention: the query heads of key/value head `kv_head` in `group`, cut in `parts` by query rows.
