@@ -200,6 +200,17 @@
       "native/test/gpu/planted/attention_bugs.cpp",
       "native/test/gpu/planted/harness_kernels.cpp"
     ],
+    "wam_cpu_bench_sources": [
+      "native/bench/cpu/attention_cases.cpp",
+      "native/bench/cpu/gemm_cases.cpp",
+      "native/bench/cpu/harness.cpp",
+      "native/bench/cpu/inputs.cpp",
+      "native/bench/cpu/main.cpp",
+      "native/bench/cpu/planner_cases.cpp",
+      "native/bench/cpu/planner_model.cpp",
+      "native/bench/cpu/token_cases.cpp",
+      "native/bench/cpu/training_cases.cpp"
+    ],
     "wam_kernel_bench_sources": [
       "native/bench/cublas.cpp",
       "native/bench/dense_cases.cpp",
