@@ -31,6 +31,8 @@
       "native/cpu/cpu_gemm.cpp",
       "native/cpu/cpu_refine.cpp",
       "native/cpu/cpu_rows.cpp",
+      "native/cpu/cpu_table.cpp",
+      "native/cpu/cpu_table_path.cpp",
       "native/cpu/cpu_topk.cpp",
       "native/cpu/cpu_training.cpp",
       "native/cpu/kernels_portable.cpp",
