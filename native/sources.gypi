@@ -208,6 +208,7 @@
       "native/bench/cpu/harness.cpp",
       "native/bench/cpu/inputs.cpp",
       "native/bench/cpu/main.cpp",
+      "native/bench/cpu/path_cases.cpp",
       "native/bench/cpu/planner_cases.cpp",
       "native/bench/cpu/planner_model.cpp",
       "native/bench/cpu/token_cases.cpp",

@@ -64,6 +64,7 @@ void run(const Options& options) {
   planner_cases(harness, *backend);
   attention_cases(harness, *backend);
   gemm_cases(harness, *backend);
+  path_cases(harness, *backend);
   token_cases(harness, *backend);
   training_cases(harness, pool);
 }

@@ -23,9 +23,12 @@ void nearest_case(const Harness& harness, Backend& backend) {
   }
   const Buffer<real> e(backend, table), q(backend, query);
   const Buffer<std::int32_t> token(backend, std::size_t{kQueries});
+  const auto packed = backend.pack_table(kVocab, kDim, table.data(), false);
   harness.run(
       "W5.nearest", 2e-9 * kQueries * kVocab * kDim,
-      [&] { backend.nearest_token(kQueries, kVocab, kDim, q.data(), e.data(), false, token.data(), nullptr); },
+      [&] {
+        backend.nearest_token(kQueries, kVocab, kDim, q.data(), e.data(), false, token.data(), nullptr, packed.get());
+      },
       [&] { return checksum(token); });
 }
 
@@ -47,9 +50,8 @@ void triplet_case(const Harness& harness, Backend& backend) {
   harness.run(
       "W5.triplet", 20e-9 * static_cast<double>(kElements),
       [&] {
-        backend.fill(static_cast<std::int64_t>(gradient.size()), 0, gradient.data());
         loss = backend.triplet_margin(kTriplets, 3 * kTriplets, kDim, table.data(), id.data(), id.data() + kTriplets,
-                                      id.data() + 2 * kTriplets, margin.data(), false, gradient.data());
+                                      id.data() + 2 * kTriplets, margin.data(), false, gradient.data(), 1, false);
       },
       [&] {
         return json_object({{"loss", checksum(&loss, 1)},
