@@ -207,6 +207,8 @@
       "native/bench/cpu/gemm_cases.cpp",
       "native/bench/cpu/harness.cpp",
       "native/bench/cpu/inputs.cpp",
+      "native/bench/cpu/limits.cpp",
+      "native/bench/cpu/loops.cpp",
       "native/bench/cpu/main.cpp",
       "native/bench/cpu/path_cases.cpp",
       "native/bench/cpu/planner_cases.cpp",

@@ -19,6 +19,8 @@ struct Options {
   int round = 0;
   std::string only;  // prefixes of workloads, separated by commas; empty: all
   bool quick = false;
+  bool reference = false;  // the reference loops before the workloads
+  bool limits = false;     // the limits of the machine and nothing else
   cpu::Isa isa = cpu::best_isa();
 };
 

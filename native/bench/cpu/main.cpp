@@ -1,5 +1,6 @@
 // Times the CPU engine on fixed workloads (bench/README.md), a JSON line each:
-//   wam_flow_cpu_bench [--threads 2] [--round 0] [--only W1c,W3] [--quick] [--isa avx512|avx2|portable]
+//   wam_flow_cpu_bench [--threads 2] [--round 0] [--only W1c,W3] [--quick] [--isa avx512|avx2|portable] [--reference]
+//   wam_flow_cpu_bench --limits [--threads 2]      what the machine could do at best
 
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "bench/cpu/cases.h"
+#include "bench/cpu/limits.h"
 
 namespace wam::bench {
 
@@ -46,6 +48,10 @@ Options parse(int argc, char** argv) {
       options.only = value();
     } else if (option == "--quick") {
       options.quick = true;
+    } else if (option == "--limits") {
+      options.limits = true;
+    } else if (option == "--reference") {
+      options.reference = true;
     } else if (option == "--isa") {
       options.isa = isa_of(value());
     } else {
@@ -58,9 +64,11 @@ Options parse(int argc, char** argv) {
 void run(const Options& options) {
   // As the engine's threads do; the workers of a pool do so themselves.
   const FlushDenormals flush;
+  if (options.limits) return print_limits(options);
   ThreadPool pool(options.threads);
   const auto backend = cpu::make_cpu_backend(&pool, options.isa);
   const Harness harness(options);
+  if (options.reference) reference_cases(harness);
   planner_cases(harness, *backend);
   attention_cases(harness, *backend);
   gemm_cases(harness, *backend);
