@@ -14,6 +14,8 @@ namespace wam::cpu {
 
 struct Kernels;      // kernels.h
 struct FlowKernels;  // flow_kernels.h
+struct TableView;
+class CpuPackedTable;  // cpu_table.h
 
 class CpuBackend final : public Backend {
  public:
@@ -74,10 +76,11 @@ class CpuBackend final : public Backend {
                   const std::int32_t* x_1, real* rate, real* total) override;
   void metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) override;
   void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
-                     std::int32_t* token, real* distance2) override;
+                     std::int32_t* token, real* distance2, const PackedTable* packed) override;
+  std::unique_ptr<PackedTable> pack_table(int vocab, int dim, const real* table, bool normalise) override;
   double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                         const std::int32_t* positive, const std::int32_t* negative, const real* margin, bool normalise,
-                        real* dtable, double scale) override;
+                        real* dtable, double scale, bool add) override;
   void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
                       const double* rate, real* loss, real* dlogits) override;
 
@@ -135,6 +138,21 @@ class CpuBackend final : public Backend {
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
 
+  // cpu_table.cpp, cpu_table_path.cpp
+  void pack_table_into(int vocab, int dim, const real* table, bool normalise, CpuPackedTable& to);
+  const TableView& view_of(const PackedTable* packed, int vocab, int dim, const real* table, bool normalise);
+  /// Rows whose `fixed` token is negative (all when null), in the order of the blocks of their tokens.
+  struct RowOrder {
+    int count;
+    const std::int32_t* order;
+  };
+  RowOrder order_by_token(int rows, const std::int32_t* token, int blocks, const std::int32_t* fixed);
+  template <class Beta, class F>
+  void each_table_row(const TokenMetric& metric, bool product, int count, const std::int32_t* order,
+                      const std::int32_t* x_t, const std::int32_t* x_1, const TableView& view, Beta beta, F f);
+  void table_step(const PathStep& s);
+  void table_noise(const PathNoise& s);
+
   ThreadPool* const pool_;
   const Isa isa_;
   const Kernels& kernels_;
@@ -144,6 +162,7 @@ class CpuBackend final : public Backend {
   WeightMemory weight_memory_;
   // Of operations that call others of this class, which take the scratch above.
   Scratch norm_scratch_, gated_scratch_, refine_scratch_;
+  const std::unique_ptr<CpuPackedTable> transient_table_;  // of a call that brings none
 
   // cos and sin of position * theta^(-2i/head_dim), [positions][head_dim/2] each, for the last (head_dim, theta).
   std::vector<real> cos_, sin_;
