@@ -41,17 +41,17 @@ void CpuBackend::pack_table_into(int vocab, int dim, const real* table, bool nor
   std::fill_n(radius, centers, real{0});
   const auto pack = [&](int rows, const real* from, bool scaled, real* panels_of, real* squares_of, real* center,
                         real* radius_of) {
-    parallel_ranges(sum_blocks(rows), 1, 4.0 * static_cast<double>(panel),
-                    [&](std::int64_t begin, std::int64_t end, int worker) {
-                      real* scratch = worker_scratch<real>(worker, 16 * width);
-                      for (std::int64_t b = begin; b < end; ++b) {
-                        const std::int64_t first = b * kSumBlock;
-                        flow_.pack_table_block(
-                            static_cast<int>(std::min<std::int64_t>(kSumBlock, rows - first)), dim, from + first * dim,
-                            scaled, scratch, panels_of + b * static_cast<std::int64_t>(panel), squares_of + first,
-                            center == nullptr ? nullptr : center + b * dim, radius_of == nullptr ? nullptr : radius_of + b);
-                      }
-                    });
+    parallel_ranges(
+        sum_blocks(rows), 1, 4.0 * static_cast<double>(panel), [&](std::int64_t begin, std::int64_t end, int worker) {
+          real* scratch = worker_scratch<real>(worker, 16 * width);
+          for (std::int64_t b = begin; b < end; ++b) {
+            const std::int64_t first = b * kSumBlock;
+            flow_.pack_table_block(
+                static_cast<int>(std::min<std::int64_t>(kSumBlock, rows - first)), dim, from + first * dim, scaled,
+                scratch, panels_of + b * static_cast<std::int64_t>(panel), squares_of + first,
+                center == nullptr ? nullptr : center + b * dim, radius_of == nullptr ? nullptr : radius_of + b);
+          }
+        });
   };
   pack(vocab, table, normalise, panels, squares, center_rows, radius);
   pack(blocks, center_rows, false, center_panels, center_squares, nullptr, nullptr);

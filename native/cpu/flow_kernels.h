@@ -41,16 +41,16 @@ struct NearestScratch {
 /// Rows of the metric path that one task sums the weights of, in strips of Kernels::strip.
 struct TablePath {
   const TableView* table = nullptr;
-  bool squared = false;          // d = (|z_i - z_j|^2)^2
-  bool product = false;          // distances by matrix products
+  bool squared = false;  // d = (|z_i - z_j|^2)^2
+  bool product = false;  // distances by matrix products
   int rows = 0;
-  const real* strips = nullptr;  // [strips][dim][strip] the rows of x_1
-  const real* square = nullptr;  // [rows] |row|^2
-  const real* beta = nullptr;    // [rows], finite
-  const real* reach = nullptr;   // [rows] d(x_t, x_1), or null: weights, no rates
-  real* bound = nullptr;         // scratch [strip][table_bounds_size]
-  std::uint8_t* needed = nullptr;  // scratch [rows][blocks]
-  real* block_sum = nullptr;       // [rows][blocks] of rates, else of weights
+  const real* strips = nullptr;                 // [strips][dim][strip] the rows of x_1
+  const real* square = nullptr;                 // [rows] |row|^2
+  const real* beta = nullptr;                   // [rows], finite
+  const real* reach = nullptr;                  // [rows] d(x_t, x_1), or null: weights, no rates
+  real* bound = nullptr;                        // scratch [strip][table_bounds_size]
+  std::uint8_t* needed = nullptr;               // scratch [rows][blocks]
+  real* block_sum = nullptr;                    // [rows][blocks] of rates, else of weights
   double *total = nullptr, *weights = nullptr;  // [rows] sum of block_sum, and of exp(-beta d)
 };
 

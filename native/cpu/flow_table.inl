@@ -147,8 +147,8 @@ inline void difference_tile(int dim, const real* panel, const real* query, int s
 inline void block_differences(int rows, int dim, const real* strip, const real* panel, real* distance) {
   for (int r = 0; r < rows; r += kDifferenceRows)
     for (int j = 0; j < kSumBlock; j += kDifferenceVecs * kLanes)
-      difference_tile<kDifferenceRows, kDifferenceVecs>(dim, panel + j, strip + r, kStrip,
-                                                        distance + r * kSumBlock + j, kSumBlock);
+      difference_tile<kDifferenceRows, kDifferenceVecs>(dim, panel + j, strip + r, kStrip, distance + r * kSumBlock + j,
+                                                        kSumBlock);
 }
 
 /// bound [rows][ldb]: at most |q - c|^2 for the centers c of all blocks, less than 0 perhaps.
@@ -389,7 +389,8 @@ inline void sum_blocks_of(const TablePath& p) {
     for (int s = 0; s < strips; ++s) {
       const int first = s * kStrip, rows = smaller(kStrip, p.rows - first);
       bool needed = false;
-      for (int r = first; r < first + rows; ++r) needed = needed || p.needed[static_cast<int64_t>(r) * t.blocks + block];
+      for (int r = first; r < first + rows; ++r)
+        needed = needed || p.needed[static_cast<int64_t>(r) * t.blocks + block];
       if (!needed) continue;
       const real* strip = p.strips + static_cast<int64_t>(s) * t.dim * kStrip;
       if (kProduct) {

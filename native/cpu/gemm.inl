@@ -114,20 +114,28 @@ inline StripOperand strip_operand(const Gemm& g, const GemmTask& t, int row_begi
 constexpr int kFetchStrips = kPanel / kLineReals;
 
 /// One strip times one panel over `depth` values of k, on top of `out.before`; `sum` holds what blocks give before the last.
+/// Sets the rest of `out`, field by field: a copy would read as a whole what was just stored in parts, and wait for it.
 inline void strip_times_panel(const StripOperand& a, int s, int row, int rows, const PanelOperand& b, int depth,
-                              TileOutput out, real* sum) {
+                              TileOutput& out, real* sum) {
   const OutputTile kernel = (a.packed ? kTiles.output_strip_major : kTiles.output_row_major)[rows];
   const bool fetch = b.next != nullptr && s < kFetchStrips;
-  out.next_step = fetch ? kLineReals : 0;
-  TileOutput middle = out;
-  middle.c = sum, middle.ldc = kPanel, middle.bias = nullptr, middle.residual = nullptr;
-  for (int k = 0; k == 0 || k < depth; k += kGemmBlock) {
-    const int length = smaller(kGemmBlock, depth - k);
-    TileOutput& o = k + length < depth ? middle : out;
-    if (k > 0) o.before = sum, o.ld_before = kPanel;
-    o.next = fetch ? b.next + ptrdiff_t{k} * kPanel + s * length * kLineReals : b.b;
-    kernel(length, a.at(s, row, k), a.lda, b.b + ptrdiff_t{k} * kPanel, o);
+  const ptrdiff_t fetched = fetch ? kLineReals : 0;
+  int k = 0;
+  if (depth > kGemmBlock) {
+    TileOutput middle;
+    middle.c = sum, middle.ldc = kPanel;
+    middle.before = out.before, middle.ld_before = out.ld_before;
+    middle.next_step = fetched;
+    for (; depth - k > kGemmBlock; k += kGemmBlock) {
+      middle.next = fetch ? b.next + ptrdiff_t{k} * kPanel + s * kGemmBlock * kLineReals : b.b;
+      kernel(kGemmBlock, a.at(s, row, k), a.lda, b.b + ptrdiff_t{k} * kPanel, middle);
+      middle.before = sum, middle.ld_before = kPanel;
+    }
+    out.before = sum, out.ld_before = kPanel;
   }
+  out.next = fetch ? b.next + ptrdiff_t{k} * kPanel + s * (depth - k) * kLineReals : b.b;
+  out.next_step = fetched;
+  kernel(depth - k, a.at(s, row, k), a.lda, b.b + ptrdiff_t{k} * kPanel, out);
 }
 
 /// Rows [row, row + strips.rows) x the panels of the task for values [k0, k0 + depth) of k: what the caches hold at a time.
