@@ -76,7 +76,7 @@ WAM_INLINE void opaque(const real*& pointer) {
 #endif
 }
 
-/// sum += a[kRows, k] b[k, kPanel]. a: element (i,p) at a[i*lda+p], in a strip at a[p*kStrip+i]. With kFetch the memory
+/// sum += a[kRows, k] b[k, kPanel]. a: element (i,p) at a[i*lda+p], in a strip at a[p*lda+i]. With kFetch the memory
 /// from `next` on is brought near meanwhile, `next_step` values a step.
 template <int kRows, bool kStripMajor, bool kFetch>
 WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptrdiff_t lda, const real* b,
@@ -94,7 +94,7 @@ WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptr
     sum.template step<kStripMajor>(rows, lda, bv);
     b += ldb;
     if constexpr (kStripMajor) {
-      rows[0] += kStrip;
+      rows[0] += lda;
     } else {
       ++rows[0], ++rows[1], ++rows[2];
       opaque(rows[0]);
