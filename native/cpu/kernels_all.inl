@@ -9,6 +9,8 @@
 
 #include "cpu/gemm.inl"
 
+#include "cpu/attention_tiles.inl"
+
 #include "cpu/attention.inl"
 #include "cpu/attention_backward.inl"
 #include "cpu/norm.inl"

@@ -13,6 +13,16 @@ WAM_INLINE Vec exp(Vec x) {
 WAM_INLINE Vec log(Vec x) {
   return each_lane(x, [](real t) { return scalar_log(t); });
 }
+WAM_INLINE Vec round(Vec x) {
+  return each_lane(x, [](real t) { return __builtin_round(t); });
+}
+struct Exp2 {
+  Vec base;
+  WAM_INLINE explicit Exp2(Vec b) : base(b) {}
+  WAM_INLINE Vec operator()(Vec x) const {
+    return each_lane(x - base, [](real t) { return ::exp2(t); });
+  }
+};
 /// P(normal <= x), and exp(-x^2/2).
 WAM_INLINE Vec normal_cdf(Vec x, Vec* bell) {
   *bell = exp(x * x * splat(-0.5));
@@ -37,6 +47,27 @@ WAM_INLINE Vec exp(Vec x) {
   const Vec low = select(lt(x, splat(-87.33f)), zero(), y);
   return select(gt(x, splat(88.722f)), splat(__builtin_inff()), low);
 }
+
+/// The nearest integer; ties to even.
+WAM_INLINE Vec round(Vec x) { return (x + splat(12582912.0f)) - splat(12582912.0f); }
+
+/// 2^(x - base) for an integer base, where x <= base + 100. 2^-126 below base - 126. Relative error below 2e-7,
+/// whatever x and base are: x less its nearest integer is exact.
+struct Exp2 {
+  Vec shift, low;
+  WAM_INLINE explicit Exp2(Vec base) : shift(splat(12582912.0f) - base), low(base - splat(126.0f)) {}
+  WAM_INLINE Vec operator()(Vec x) const {
+    const Vec at = max(low, x);
+    const Vec shifted = at + shift;
+    const Vec r = at - (shifted - shift);
+    Vec q = splat(1.32647271401e-3f);
+    q = fma(q, r, splat(9.67151263996e-3f));
+    q = fma(q, r, splat(5.55073374347e-2f));
+    q = fma(q, r, splat(2.40222420854e-1f));
+    q = fma(q, r, splat(6.93146977599e-1f));
+    return scale_by_power(fma(q, r, splat(1.0f)), shifted);
+  }
+};
 
 /// Relative error below 2e-7 (absolute near 1). log(0) = -inf, negative or NaN: NaN. Denormals count as 0.
 WAM_INLINE Vec log(Vec x) {
