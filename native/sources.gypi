@@ -35,6 +35,7 @@
       "native/cpu/cpu_table_path.cpp",
       "native/cpu/cpu_topk.cpp",
       "native/cpu/cpu_training.cpp",
+      "native/cpu/cpu_triplet.cpp",
       "native/cpu/kernels_portable.cpp",
       "native/flow/grid.cpp",
       "native/flow/mixture.cpp",

@@ -14,11 +14,9 @@ constexpr int kDifferenceRows = 3, kDifferenceVecs = 1;
 constexpr int kDifferenceRows = 2, kDifferenceVecs = 1;
 #endif
 static_assert(kStrip % kDifferenceRows == 0 && kSumBlock % (kDifferenceVecs * kLanes) == 0);
-constexpr int kBlockVecs = kSumBlock / kLanes;
 constexpr real kRounding = sizeof(real) == 4 ? static_cast<real>(0x1p-24) : static_cast<real>(0x1p-53);
 // Squares from here on count as infinite: twice a sum of them must fit float.
 constexpr real kLargestSquare = static_cast<real>(1e37);
-constexpr real kInfinite = static_cast<real>(__builtin_inf());
 
 /// Bound on the error of |e|^2 + |q|^2 - 2 e.q, |e|^2 and |q|^2 in any order of magnitude below kLargestSquare: dim + 4
 /// roundings of at most |e|^2 + |q|^2, and products that underflow.
@@ -305,7 +303,7 @@ inline void row_weights(const TablePath& p, int row, int block, const real* valu
   const Vec own = splat(p.square[row]), minus_beta = splat(-p.beta[row]);
   for (int j = 0; j < tokens; j += kLanes) {
     const Vec d = path_distance<kProduct>(load(values + j), load(t.squares + block * kSumBlock + j), own, p.squared);
-    Vec w = exp(minus_beta * d);
+    Vec w = exp_to_one(minus_beta * d);
     if (p.reach != nullptr) w = w * max(splat(p.reach[row]) - d, zero());
     store_partial(weight + j, w, smaller(kLanes, tokens - j));
   }
@@ -359,14 +357,14 @@ inline void add_block(const TablePath& p, int row, int block, const real* values
 #pragma GCC unroll 4
     for (int v = 0; v < kBlockVecs; ++v) {
       const Vec d = path_distance<kProduct>(load(values + v * kLanes), squares[v], own, p.squared);
-      const Vec e = exp(minus_beta * d);
+      const Vec e = exp_to_one(minus_beta * d);
       weights = weights + e;
       if (kRates) rates = rates + e * max(reach - d, zero());
     }
   } else {
     for (int j = 0; j < tokens; j += kLanes) {
       const Vec d = path_distance<kProduct>(load(values + j), squares[j / kLanes], own, p.squared);
-      const Vec e = only(smaller(kLanes, tokens - j), exp(minus_beta * d));
+      const Vec e = only(smaller(kLanes, tokens - j), exp_to_one(minus_beta * d));
       weights = weights + e;
       if (kRates) rates = rates + e * max(reach - d, zero());
     }
