@@ -165,6 +165,7 @@
       "native/test/cpu_training_test.cpp",
       "native/test/flow_posterior_test.cpp",
       "native/test/flow_schedule_test.cpp",
+      "native/test/flow_table_test.cpp",
       "native/test/flow_test.cpp",
       "native/test/main.cpp",
       "native/test/model_gradient_test.cpp",

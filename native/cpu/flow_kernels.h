@@ -34,23 +34,25 @@ struct TableView {
 constexpr int table_bounds_size(int blocks) { return (blocks + kSumBlock - 1) / kSumBlock * kSumBlock; }
 
 struct NearestScratch {
-  real *bound, *seen;                 // [strip][table_bounds_size]
-  std::uint8_t *needed, *row_needed;  // [table_bounds_size]
+  real* bound;           // [strip][table_bounds_size]
+  real* seen;            // [rows][table_bounds_size]
+  real* least;           // [2][rows]
+  std::uint8_t* needed;  // [strips][table_bounds_size]
 };
 
 /// Rows of the metric path that one task sums the weights of, in strips of Kernels::strip.
 struct TablePath {
   const TableView* table = nullptr;
-  bool squared = false;          // d = (|z_i - z_j|^2)^2
-  bool product = false;          // distances by matrix products
+  bool squared = false;  // d = (|z_i - z_j|^2)^2
+  bool product = false;  // distances by matrix products
   int rows = 0;
-  const real* strips = nullptr;  // [strips][dim][strip] the rows of x_1
-  const real* square = nullptr;  // [rows] |row|^2
-  const real* beta = nullptr;    // [rows], finite
-  const real* reach = nullptr;   // [rows] d(x_t, x_1), or null: weights, no rates
-  real* bound = nullptr;         // scratch [strip][table_bounds_size]
-  std::uint8_t* needed = nullptr;  // scratch [rows][blocks]
-  real* block_sum = nullptr;       // [rows][blocks] of rates, else of weights
+  const real* strips = nullptr;                 // [strips][dim][strip] the rows of x_1
+  const real* square = nullptr;                 // [rows] |row|^2
+  const real* beta = nullptr;                   // [rows], finite
+  const real* reach = nullptr;                  // [rows] d(x_t, x_1), or null: weights, no rates
+  real* bound = nullptr;                        // scratch [strip][table_bounds_size]
+  std::uint8_t* needed = nullptr;               // scratch [rows][blocks]
+  real* block_sum = nullptr;                    // [rows][blocks] of rates, else of weights
   double *total = nullptr, *weights = nullptr;  // [rows] sum of block_sum, and of exp(-beta d)
 };
 
@@ -93,7 +95,7 @@ struct FlowKernels {
   void (*pack_strip)(int rows, int dim, const real* const* row, real* strip, real* square);
   void (*nearest_centers)(const TableView& t, int rows, const real* strip, const real* square, real* scratch,
                           std::int32_t* block);
-  void (*nearest_in_table)(const TableView& t, int rows, const real* strip, const real* square,
+  void (*nearest_in_table)(const TableView& t, int rows, const real* strips, const real* square,
                            const std::int32_t* near, const NearestScratch& scratch, std::int32_t* token,
                            real* distance);
   void (*table_reach)(const TablePath& p, const std::int32_t* token, real* reach);

@@ -249,10 +249,10 @@ inline real row_max(int count, const real* x) {
 inline real top_two_gap(int count, const real* x) {
   Vec first = splat(-kInfinite), second = first;
   for (int i = 0; i < count; i += kLanes) {
-    const Vec v = load_lanes_or(x + i, smaller(kLanes, count - i), -kInfinite);
-    const Vec lower = select(lt(v, first), v, first);  // what v and the first leave over
-    second = max(lower, second);
-    first = max(v, first);
+    // max gives its second operand when one is NaN
+    const Vec v = max(load_lanes_or(x + i, smaller(kLanes, count - i), -kInfinite), splat(-kInfinite));
+    second = max(second, min(first, v));
+    first = max(first, v);
   }
   real a[kLanes], b[kLanes];
   store(a, first), store(b, second);

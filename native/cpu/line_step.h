@@ -26,7 +26,8 @@ inline void step_row(const FlowKernels& kernels, const PathStep& s, MetricRows& 
   const MetricRows::View view = path.row(row, beta);
   const real reach = path.distance_to(row, s.x_t[row]);
   double rates = 0;
-  const double weights = kernels.metric_rates(view.count, view.distance, beta, reach, path.weight(), path.block_sum(), &rates);
+  const double weights =
+      kernels.metric_rates(view.count, view.distance, beta, reach, path.weight(), path.block_sum(), &rates);
   const Decision decision = decide(s, row, rates, weights);
   s.x_next[row] = decision.jumps ? pick(view, path, decision.draw * rates) : s.x_t[row];
 }

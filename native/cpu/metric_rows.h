@@ -64,10 +64,11 @@ class MetricRows {
     const real anchor = u[x_1_[row]];
     if (!(beta == radius_beta_)) {
       radius_beta_ = beta;
-      radius_ = beta > 0 ? std::pow(kDepth / beta, 1.0 / metric_.power) : std::numeric_limits<double>::max();
+      constexpr double kAll = std::numeric_limits<real>::max();
+      radius_ = beta > 0 ? std::min(std::pow(kDepth / beta, 1.0 / metric_.power), kAll) : kAll;
     }
-    const int low = count_below(u, metric_.vocab, anchor - radius_, false);
-    const int high = count_below(u, metric_.vocab, anchor + radius_, true);
+    const int low = count_below(u, metric_.vocab, below(anchor - radius_), false);
+    const int high = count_below(u, metric_.vocab, above(anchor + radius_), true);
     const View view = {low, high - low, distance_};
     kernels_.line_distances(view.count, u + low, anchor, metric_.power, distance_);
     return view;
@@ -90,7 +91,7 @@ class MetricRows {
     }
   }
 
-  real* weight() const { return weight_; }          // [vocab]
+  real* weight() const { return weight_; }        // [vocab]
   real* block_sum() const { return block_sum_; }  // [sum_blocks(vocab)]
 
  private:
@@ -98,20 +99,25 @@ class MetricRows {
   // exp(-x) is 0 (flushed) beyond; a little more than needed, so that a band cut there loses nothing.
   static constexpr double kDepth = sizeof(real) == 4 ? 88 : 746;
 
+  /// The double as a real that is not above it, or not below: a band may be too wide.
+  static real below(double x) {
+    const auto r = static_cast<real>(x);
+    return static_cast<double>(r) <= x ? r : std::nextafter(r, -std::numeric_limits<real>::infinity());
+  }
+  static real above(double x) { return -below(-x); }
   /// Number of the ascending u[0..n) that lie below `limit`, or at it too when `inclusive`; without a branch that could
   /// be guessed wrong.
-  static int count_below(const real* u, int n, double limit, bool inclusive) {
-    const auto below = [=](int i) {
-      const double x = static_cast<double>(u[i]);
-      return (x < limit) | (inclusive & (x == limit));
-    };
+  static int count_below(const real* u, int n, real limit, bool inclusive) {
+    const auto counts = [=](int i) { return inclusive ? u[i] <= limit : u[i] < limit; };
+    if (!counts(0)) return 0;
+    if (counts(n - 1)) return n;
     int low = 0;
     for (int size = n; size > 1;) {
       const int half = size / 2;
-      low += below(low + half - 1) ? half : 0;
+      low += counts(low + half - 1) ? half : 0;
       size -= half;
     }
-    return low + (n > 0 && below(low) ? 1 : 0);
+    return low + (counts(low) ? 1 : 0);
   }
 
   void measure(int rows, const std::int32_t* x_1, real* out) {

@@ -79,8 +79,8 @@ class PosteriorRows {
   std::int32_t pick(double target) {
     return inverse_cdf<kInclusive>(vocab_, block_sum_, target, [this](int block) {
       const int first = block * kSumBlock;
-      kernels_.logit_weights(std::min(kSumBlock, vocab_ - first), logits_ + first, highest_, inverse_temperature_,
-                             cut_, weight_);
+      kernels_.logit_weights(std::min(kSumBlock, vocab_ - first), logits_ + first, highest_, inverse_temperature_, cut_,
+                             weight_);
       return weight_;
     });
   }
