@@ -10,6 +10,7 @@ namespace wam::cpu::WAM_ISA {
 WAM_INLINE Vec exp(Vec x) {
   return each_lane(x, [](real t) { return scalar_exp(t); });
 }
+WAM_INLINE Vec exp_to_one(Vec x) { return exp(x); }
 WAM_INLINE Vec log(Vec x) {
   return each_lane(x, [](real t) { return scalar_log(t); });
 }
@@ -31,8 +32,8 @@ WAM_INLINE Vec normal_cdf(Vec x, Vec* bell) {
 
 #else
 
-/// Relative error below 1.2e-7. 0 below -87.33 (where the result would be denormal), inf above 88.722; NaN stays NaN.
-WAM_INLINE Vec exp(Vec x) {
+/// exp of values that are not above 0: the bits of `exp`, without its upper end.
+WAM_INLINE Vec exp_to_one(Vec x) {
   const Vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer in the low mantissa bits
   const Vec shifted = fma(x, splat(1.44269504f), shift);
   const Vec n = shifted - shift;
@@ -44,9 +45,10 @@ WAM_INLINE Vec exp(Vec x) {
   q = fma(q, r, splat(1.666651860e-01f));
   q = fma(q, r, splat(5.000000095e-01f));
   const Vec y = scale_by_power(fma(r * r, q, r) + splat(1.0f), shifted);
-  const Vec low = select(lt(x, splat(-87.33f)), zero(), y);
-  return select(gt(x, splat(88.722f)), splat(__builtin_inff()), low);
+  return select(lt(x, splat(-87.33f)), zero(), y);
 }
+/// Relative error below 1.2e-7. 0 below -87.33 (where the result would be denormal), inf above 88.722; NaN stays NaN.
+WAM_INLINE Vec exp(Vec x) { return select(gt(x, splat(88.722f)), splat(__builtin_inff()), exp_to_one(x)); }
 
 /// The nearest integer; ties to even.
 WAM_INLINE Vec round(Vec x) { return (x + splat(12582912.0f)) - splat(12582912.0f); }
