@@ -5,26 +5,27 @@ const kSize = /^read .* \((\d+) KiB\)$/;
 /**
  * Limits of one number of threads.
  *
- * @param lines of `wam_flow_cpu_bench --limits`.
+ * @param lines of `wam_flow_cpu_bench --limits`, of any number of rounds: the best of each counts.
  * @returns operations a second, and bandwidths in bytes a second by size of what is read, ascending.
  */
 export function limitsOf(lines, threads) {
-  const own = lines.filter((line) => line.limit !== undefined && line.threads === threads);
-  const arithmetic = own.find(({ limit }) => limit.startsWith('fp32'));
-  if (arithmetic === undefined) throw new Error(`no limits were measured on ${threads} threads`);
-  const int8 = own.find(({ limit }) => limit.startsWith('int8'));
-  const reads = own
-    .filter(({ limit }) => kSize.test(limit))
-    .map(({ limit, best }) => ({
+  const best = new Map();
+  for (const line of lines) {
+    if (line.limit === undefined || line.threads !== threads) continue;
+    best.set(line.limit, Math.max(line.best, best.get(line.limit) ?? 0));
+  }
+  const rate = (prefix) => [...best].find(([limit]) => limit.startsWith(prefix))?.[1];
+  const fp32 = rate('fp32');
+  if (fp32 === undefined) throw new Error(`no limits were measured on ${threads} threads`);
+  const int8 = rate('int8');
+  const reads = [...best]
+    .filter(([limit]) => kSize.test(limit))
+    .map(([limit, rate]) => ({
       bytes: Number(kSize.exec(limit)[1]) * 1024,
-      bytesPerSecond: best * 1e9,
+      bytesPerSecond: rate * 1e9,
     }))
     .sort((a, b) => a.bytes - b.bytes);
-  return {
-    fp32PerSecond: arithmetic.best * 1e9,
-    ...(int8 && { int8PerSecond: int8.best * 1e9 }),
-    reads,
-  };
+  return { fp32PerSecond: fp32 * 1e9, ...(int8 && { int8PerSecond: int8 * 1e9 }), reads };
 }
 
 /** The read of the smallest buffer that holds `bytes`: each thread has one of its own. */

@@ -6,18 +6,28 @@ export function median(values) {
   return sorted[sorted.length >> 1];
 }
 
+/** Items by key, keys in order of first appearance. */
+export function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
 /**
  * Lines of the protocol (bench/README.md) -> one row for each workload, peer and number of threads, in order of first
  * appearance. `ms` is the median over rounds of what each round compares by, `leastMs` the least of any repetition.
  * `disturbed`: in no round were there three repetitions that kept their cores.
  */
 export function combine(lines) {
-  const groups = new Map();
-  for (const line of lines) {
-    if (line.workload === undefined) continue;
-    const key = `${line.workload} ${line.peer} ${line.threads}`;
-    groups.set(key, [...(groups.get(key) ?? []), line]);
-  }
+  const groups = groupBy(
+    lines.filter(({ workload }) => workload !== undefined),
+    ({ workload, peer, threads }) => `${workload} ${peer} ${threads}`,
+  );
   return [...groups.values()].map((rounds) => {
     const [{ workload, peer, threads }] = rounds;
     return {

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { findProgram, notBuilt, pinned, runLines } from './program.mjs';
 
 /**
- * Measures limits, then all rounds.
+ * Measures all rounds, the limits of the machine in each.
  *
  * @param options.threads numbers of threads, one after the other in each round.
  * @param options.only prefixes of workloads, with commas; empty: all.
@@ -23,10 +23,8 @@ export async function measure(options, onLine = () => {}) {
   };
   const common = isa === undefined ? [] : ['--isa', isa];
   const most = Math.max(...threads);
-  if (options.limits !== false) {
-    await runLines([program, '--limits', '--threads', String(most), ...common], take);
-  }
   for (let round = 1; round <= rounds; round++) {
+    await runLines([program, '--limits', '--threads', String(most), ...common], take);
     for (const count of threads) {
       const args = ['--threads', String(count), '--round', String(round)];
       if (only !== '') args.push('--only', only);

@@ -11,7 +11,7 @@ import { textTable } from '../table.mjs';
 import { catalogue } from './catalogue.mjs';
 import { floorOf, limitsOf } from './floor.mjs';
 import { findProgram, notBuilt } from './program.mjs';
-import { agree, combine } from './rounds.mjs';
+import { agree, combine, groupBy, median } from './rounds.mjs';
 import { measure } from './run.mjs';
 
 const kOurs = 'wam-flow-';
@@ -84,6 +84,23 @@ export function workloadTable(rows) {
   );
 }
 
+/** The median over rounds, and the best of any repetition. */
+function limitTable(lines) {
+  const groups = groupBy(lines, ({ limit, threads }) => `${limit} ${threads}`);
+  return textTable(
+    ['limit', 'threads', 'median', 'best', 'unit'],
+    [...groups.values()].map((rounds) => {
+      const [{ limit, threads, unit }] = rounds;
+      const best = rounds.map((line) => line.best);
+      const least = unit === 'ns';
+      return [
+        ...[limit, threads, median(rounds.map((line) => line.median))],
+        ...[least ? Math.min(...best) : Math.max(...best), unit],
+      ];
+    }),
+  );
+}
+
 function baselinePath() {
   return option('baseline', join(root, 'bench', 'baseline', `${cpuKey()}.json`));
 }
@@ -137,7 +154,7 @@ async function confirmed(options, lines) {
     const slower = regressions(isas[isaOf(rows)] ?? {}, measuredRatios(rows, all));
     if (slower.length === 0 || again === 2) return slower;
     const only = [...new Set(slower.map(({ key }) => key.split(' ')[0]))].join(',');
-    all.push(...(await measure({ ...options, only, limits: false, peers: [] })));
+    all.push(...(await measure({ ...options, only, peers: [] })));
   }
 }
 
@@ -200,13 +217,7 @@ function printRun(machine, options, lines, rows) {
   );
   if (load[0] > 0.5) console.log('other work was running: compare least times and ratios only');
   console.log(`${options.rounds} rounds; ${options.quick ? '0.3' : '1'} s a workload at least\n`);
-  const limits = lines.filter(({ limit }) => limit !== undefined);
-  console.log(
-    textTable(
-      ['limit', 'threads', 'median', 'best', 'unit'],
-      limits.map((l) => [l.limit, l.threads, l.median, l.best, l.unit]),
-    ),
-  );
+  console.log(limitTable(lines.filter(({ limit }) => limit !== undefined)));
   console.log(`\n${workloadTable(rows)}`);
   if (rows.some(({ disturbed }) => disturbed)) {
     console.log(
