@@ -11,12 +11,15 @@
 
 namespace wam::cpu {
 
-struct Kernels;      // kernels.h
-struct FlowKernels;  // flow_kernels.h
+class CpuPackedWeight;  // packed_weight.h
+struct Int8Kernel;      // int8_unit.h
+struct Kernels;         // kernels.h
+struct FlowKernels;     // flow_kernels.h
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(ThreadPool* pool, Isa isa);
+  /// `int8`: what sums the products of int8 weights.
+  CpuBackend(ThreadPool* pool, Isa isa, Precision precision, const Int8Kernel& int8);
   ~CpuBackend() override;
   const char* name() const override;
 
@@ -130,11 +133,19 @@ class CpuBackend final : public Backend {
   }
   void multiply(const Gemm& g);
   const real* normalised(const Gemm& g);
+  // cpu_gemm_narrow.cpp
+  void narrow(CpuPackedWeight& weight, int k, int panels);
+  void multiply_int8(const Gemm& g, const CpuPackedWeight& weight);
+  void multiply_bf16(const Gemm& g, const CpuPackedWeight& weight);
+  template <class Work>
+  void parallel_tiles(int m, int n, int height, double work, Work&& run);
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
 
   ThreadPool* const pool_;
   const Isa isa_;
+  const Precision precision_;
+  const Int8Kernel& int8_;
   const Kernels& kernels_;
   const FlowKernels& flow_;
   std::vector<Scratch> worker_scratch_;

@@ -3,15 +3,10 @@
 
 #include "cpu/cpu_backend_impl.h"
 #include "cpu/kernels.h"
+#include "cpu/packed_weight.h"
 
 namespace wam::cpu {
 namespace {
-
-class CpuPackedWeight final : public PackedWeight {
- public:
-  Scratch memory;
-  real* panels = nullptr;
-};
 
 constexpr std::size_t kLanes = 16;  // of the kernels' vector
 
@@ -24,6 +19,7 @@ std::unique_ptr<PackedWeight> CpuBackend::pack(const real* b, int ldb, bool b_tr
   auto packed = std::make_unique<CpuPackedWeight>();
   packed->panels = packed->memory.get<real>(panel_size(k, kernels_.panel) * static_cast<std::size_t>(panels));
   pack_panels(b, ldb, b_transposed, k, n, packed->panels);
+  narrow(*packed, k, panels);
   return packed;
 }
 
@@ -44,7 +40,9 @@ void CpuBackend::pack_panels(const real* b, int ldb, bool b_transposed, int k, i
 void CpuBackend::gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
   Gemm plain = g;
-  if (g.norm != nullptr) {
+  const auto* packed = static_cast<const CpuPackedWeight*>(g.packed);
+  const bool quantises = packed != nullptr && packed->precision == Precision::int8;  // and normalises as it does
+  if (g.norm != nullptr && !quantises) {
     plain.a = normalised(g);
     plain.lda = g.k;
     plain.norm = nullptr;
@@ -87,6 +85,10 @@ const real* CpuBackend::normalised(const Gemm& g) {
 }
 
 void CpuBackend::multiply(const Gemm& g) {
+  if (const auto* packed = static_cast<const CpuPackedWeight*>(g.packed); packed != nullptr) {
+    if (packed->precision == Precision::int8) return multiply_int8(g, *packed);
+    if (packed->precision == Precision::bf16) return multiply_bf16(g, *packed);
+  }
   const int width = kernels_.panel, panels = (g.n + width - 1) / width;
   const int height = kernels_.strip, strips = (g.m + height - 1) / height;
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/backend.h"
+#include "cpu/int8_unit.h"
 #include "cpu/isa.h"
 
 namespace wam::cpu {
@@ -26,6 +27,39 @@ struct GemmTask {
   real* a_scratch = nullptr;     // for a transposed a: strips [strips][depth][strip], and one vector more
 };
 
+/// Activations as int8: a row is values[lda] (int16 when the kernel is wide) times scale[row].
+struct Int8Rows {
+  const Int8Kernel* kernel = nullptr;
+  int row_begin = 0, row_end = 0;
+  int padded = 0;                   // k rounded up to kInt8Block
+  std::ptrdiff_t lda = 0;           // in values
+  void* values = nullptr;           // [m + kInt8Strip][lda]
+  real* scale = nullptr;            // [m]
+  std::int32_t* total = nullptr;    // [m]: the sum of a row's values
+  real* row_scratch = nullptr;      // [k]
+};
+
+/// A rectangle of a product with int8 weights, panels [padded / group][panel][group] bytes each.
+struct Int8Task {
+  int row_begin = 0, row_end = 0;
+  int panel_begin = 0, panel_end = 0;
+  const std::uint8_t* panels = nullptr;
+  const real* scale = nullptr;  // [panels][panel]
+  const Int8Rows* rows = nullptr;
+};
+
+/// Most rows that share one widened block of a bf16 panel.
+constexpr int kBf16Rows = 240;
+
+/// A rectangle of a product with bf16 weights, panels [k][panel].
+struct Bf16Task {
+  int row_begin = 0, row_end = 0;
+  int panel_begin = 0, panel_end = 0;
+  const std::uint16_t* panels = nullptr;
+  real* block = nullptr;  // [kGemmBlock][panel]
+  real* sums = nullptr;   // [kBf16Rows][panel]
+};
+
 /// One unit of attention: the query heads of key/value head `kv_head` in `group`, cut in `parts` by query rows.
 struct AttentionTask {
   int group = 0, kv_head = 0, part = 0, parts = 1;
@@ -38,6 +72,16 @@ struct Kernels {
   void (*pack_panel)(const real* b, int ldb, bool transposed, int k, int columns, real* panel);
   void (*gemm_task)(const Gemm& g, const GemmTask& t);
   void (*add_column_sums)(int rows, int col_begin, int col_end, const real* dy, int ld, real* dbias);
+
+  // gemm_bf16.inl
+  void (*narrow_panel)(const real* panel, int k, std::uint16_t* to);
+  void (*bf16_task)(const Gemm& g, const Bf16Task& t);
+
+  // gemm_int8.inl, int8_units.inl
+  void (*quantise_panel)(const real* panel, int k, int padded, const Int8Kernel& kernel, std::uint8_t* to, real* scale);
+  void (*quantise_activations)(const Gemm& g, const Int8Rows& t);
+  void (*int8_task)(const Gemm& g, const Int8Task& t);
+  const Int8Kernel& (*int8_kernel)(Int8Unit unit);
 
   // attention.inl; scratch sizes in values
   std::size_t (*attention_scratch)(const Attention& a);

@@ -1,0 +1,154 @@
+// Products with int8 weights: activations are quantised row by row when they arrive, sums are exact integers, and one
+// fp32 formula turns them into products, so every unit (int8_unit.h) and instruction set gives the same bits for the same
+// activations.
+
+namespace wam::cpu::WAM_ISA {
+
+constexpr real kInt8Limit = 127;  // symmetric: -128 is not used
+
+/// The whole number nearest to x, ties to even, for |x| < 2^22; 0 for what has none.
+WAM_INLINE Vec nearest_whole(Vec x) {
+  const Vec shift = splat(sizeof(real) == 4 ? real(0x1.8p23) : real(0x1.8p52));
+  const Vec whole = (x + shift) - shift;
+  return select(le(abs(whole), splat(kInt8Limit)), whole, zero());
+}
+
+WAM_INLINE void store_whole(int16_t* to, Vec x) {
+#if defined(WAM_ISA_AVX512)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x.v)));
+#elif defined(WAM_ISA_AVX2)
+  const __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(pairs, 0xd8));
+#else
+  real lane[kLanes];
+  store(lane, x);
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<int16_t>(lane[i]);
+#endif
+}
+WAM_INLINE void store_whole(int8_t* to, Vec x) {
+#if defined(WAM_ISA_AVX512)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x.v)));
+#else
+  int16_t wide[kLanes];
+  store_whole(wide, x);
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<int8_t>(wide[i]);
+#endif
+}
+
+/// Columns [0, kPanel) of an fp32 panel [k][kPanel] as int8, each with its own scale. `padded`: k with its padding.
+void quantise_panel(const real* panel, int k, int padded, const Int8Kernel& kernel, uint8_t* to, real* scale) {
+  Vec largest[kPanelVecs], inverse[kPanelVecs];
+  for (int v = 0; v < kPanelVecs; ++v) largest[v] = zero();
+  for (ptrdiff_t p = 0; p < k; ++p)
+    for (int v = 0; v < kPanelVecs; ++v) largest[v] = max(largest[v], abs(load(panel + p * kPanel + v * kLanes)));
+  for (int v = 0; v < kPanelVecs; ++v) {
+    inverse[v] = select(gt(largest[v], zero()), splat(kInt8Limit) / largest[v], zero());
+    store(scale + v * kLanes, largest[v] * splat(1 / kInt8Limit));
+  }
+  const ptrdiff_t group = kernel.group;
+  for (ptrdiff_t p = 0; p < padded; ++p) {
+    for (int v = 0; v < kPanelVecs; ++v) {
+      int16_t whole[kLanes];
+      store_whole(whole, p < k ? nearest_whole(load(panel + p * kPanel + v * kLanes) * inverse[v]) : zero());
+      uint8_t* first = to + (p / group * kPanel + v * kLanes) * group + p % group;
+      for (int j = 0; j < kLanes; ++j) first[j * group] = static_cast<uint8_t>(whole[j] + kernel.offset);
+    }
+  }
+}
+
+/// Rows [t.row_begin, t.row_end) of g.a, normalised first when g.norm is set, as whole numbers up to 127 times a scale
+/// of the row. t.row_scratch holds one row.
+template <class Activation>
+void quantise_rows(const Gemm& g, const Int8Rows& t, Activation* to) {
+  const int k = g.k;
+  for (int i = t.row_begin; i < t.row_end; ++i) {
+    const real* row = g.a + static_cast<ptrdiff_t>(i) * g.lda;
+    if (g.norm != nullptr && g.norm->bias != nullptr) {
+      layer_norm(1, k, row, g.norm->weight, g.norm->bias, g.norm->eps, t.row_scratch, nullptr, nullptr);
+      row = t.row_scratch;
+    } else if (g.norm != nullptr) {
+      rms_norm(1, k, row, g.norm->weight, g.norm->eps, t.row_scratch, nullptr);
+      row = t.row_scratch;
+    }
+    Vec largest = zero(), not_finite = zero();  // the second: 0, or NaN for a row that has an infinity or NaN
+    for_lanes(k, [&](int p, int n) {
+      const Vec x = load_lanes(row + p, n);
+      largest = max(largest, abs(x));
+      not_finite = not_finite + (x - x);
+    });
+    const real most = max_lane(largest);
+    const Vec inverse = splat(most > 0 ? kInt8Limit / most : 0);
+    Activation* out = to + i * t.lda;
+    Vec total = zero();
+    for_lanes(k, [&](int p, int n) {
+      const Vec whole = nearest_whole(load_lanes(row + p, n) * inverse);
+      store_whole(out + p, whole);  // a last part writes zeros into the padding
+      total = total + whole;
+    });
+    for (int p = (k + kLanes - 1) / kLanes * kLanes; p < t.padded; p += kLanes) store_whole(out + p, zero());
+    t.scale[i] = most * (1 / kInt8Limit) + sum(not_finite);
+    t.total[i] = static_cast<int32_t>(sum(total));
+  }
+}
+void quantise_activations(const Gemm& g, const Int8Rows& t) {
+  if (t.kernel->wide) {
+    quantise_rows(g, t, static_cast<int16_t*>(t.values));
+  } else {
+    quantise_rows(g, t, static_cast<int8_t*>(t.values));
+  }
+}
+
+WAM_INLINE Vec to_real(const int32_t* p) {
+#if defined(WAM_ISA_AVX512)
+  return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))};
+#elif defined(WAM_ISA_AVX2)
+  const __m256i* eight = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_cvtepi32_ps(_mm256_loadu_si256(eight)), _mm256_cvtepi32_ps(_mm256_loadu_si256(eight + 1))};
+#else
+  real lane[kLanes];
+  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<real>(p[i]);
+  return load(lane);
+#endif
+}
+WAM_INLINE void subtract_all(int32_t* p, int32_t x) {
+  for (int j = 0; j < kPanel; ++j) p[j] -= x;
+}
+
+/// Rows [t.row_begin, t.row_end) x panels [t.panel_begin, t.panel_end) of g, of activations quantised before.
+void int8_task(const Gemm& g, const Int8Task& t) {
+  const Int8Rows& a = *t.rows;
+  const Int8Kernel& kernel = *a.kernel;
+  alignas(64) int32_t whole[kInt8Strip * kPanel];
+  alignas(64) real product[kInt8Strip * kPanel];
+  const int strip = kernel.strip_rows(t.row_end - t.row_begin);
+  const int bytes = kernel.wide ? 2 : 1, depth = (g.k + 3) / 4 * 4;
+  // Rows that stay in the second-level cache while all panels pass.
+  constexpr ptrdiff_t kCached = 1 << 20;
+  const int most = larger(static_cast<int>(kCached / (a.lda * bytes)) / strip, 1) * strip;
+  kernel.begin(strip);
+  for (int begin = t.row_begin; begin < t.row_end; begin += most) {
+    const int end = smaller(begin + most, t.row_end);
+    for (int panel = t.panel_begin; panel < t.panel_end; ++panel) {
+      const int j = panel * kPanel, columns = smaller(kPanel, g.n - j);
+      const uint8_t* weights = t.panels + static_cast<ptrdiff_t>(panel) * a.padded * kPanel;
+      Vec column_scale[kPanelVecs];
+      for (int v = 0; v < kPanelVecs; ++v) column_scale[v] = load(t.scale + j + v * kLanes);
+      for (int i = begin; i < end; i += strip) {
+        const int rows = smaller(strip, end - i);
+        kernel.product(depth, static_cast<const char*>(a.values) + i * a.lda * bytes, a.lda, rows, strip, weights,
+                       whole);
+        for (int r = 0; r < rows; ++r) {
+          int32_t* row = whole + r * kPanel;
+          if (kernel.offset != 0) subtract_all(row, kernel.offset * a.total[i + r]);
+          const Vec row_scale = splat(a.scale[i + r]);
+          for (int v = 0; v < kPanelVecs; ++v)
+            store(product + r * kPanel + v * kLanes, to_real(row + v * kLanes) * (row_scale * column_scale[v]));
+        }
+        finish_tile(g, product, i, rows, j, columns);
+      }
+    }
+  }
+  kernel.end();
+}
+
+}  // namespace wam::cpu::WAM_ISA
