@@ -60,6 +60,9 @@ std::unique_ptr<Backend> make_cpu_backend(ThreadPool* pool, Isa isa, Precision p
 }
 
 std::unique_ptr<Backend> make_int8_backend(ThreadPool* pool, Isa isa, Int8Unit unit) {
+  const std::vector<Int8Unit> units = int8_units(isa);
+  if (!isa_supported(isa) || std::find(units.begin(), units.end(), unit) == units.end())
+    throw Error("ERR_DEVICE_UNAVAILABLE", "this processor or process cannot use the unit for int8 products");
   return std::make_unique<CpuBackend>(pool, isa, Precision::int8, kernels_for(isa).int8_kernel(unit));
 }
 

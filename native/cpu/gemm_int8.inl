@@ -4,15 +4,31 @@
 
 namespace wam::cpu::WAM_ISA {
 
-constexpr real kInt8Limit = 127;  // symmetric: -128 is not used
+constexpr real kInt8Limit = 127;               // symmetric: -128 is not used
+constexpr real kInt8Least = real(1e-36);       // less than that is 0: 127 / x would overflow
+constexpr int kInt8Chains = 4 * kLanes;        // values that a loop takes at once, to hide the latency of max
 
-/// The whole number nearest to x, ties to even, for |x| < 2^22; 0 for what has none.
-WAM_INLINE Vec nearest_whole(Vec x) {
-  const Vec shift = splat(sizeof(real) == 4 ? real(0x1.8p23) : real(0x1.8p52));
-  const Vec whole = (x + shift) - shift;
-  return select(le(abs(whole), splat(kInt8Limit)), whole, zero());
+/// Lanes of the larger magnitude; one that is not a number wins and stays.
+WAM_INLINE Vec larger_magnitude(Vec most, Vec x) {
+#if defined(WAM_ISA_AVX512)
+  const __m512i magnitude = _mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff));
+  return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(most.v), magnitude))};
+#elif defined(WAM_ISA_AVX2)
+  const __m256i mask = _mm256_set1_epi32(0x7fffffff);
+  const auto of = [=](__m256 m, __m256 v) __attribute__((always_inline)) {
+    return _mm256_castsi256_ps(
+        _mm256_max_epi32(_mm256_castps_si256(m), _mm256_and_si256(_mm256_castps_si256(v), mask)));
+  };
+  return {of(most.lo, x.lo), of(most.hi, x.hi)};
+#else
+  x = abs(x);
+  for (int i = 0; i < kParts; ++i)
+    most.p[i] = (most.p[i] >= x.p[i]) | (most.p[i] != most.p[i]) ? most.p[i] : x.p[i];
+  return most;
+#endif
 }
 
+/// The whole numbers nearest to x, ties to even, for |x| < 2^15; anything for lanes that are not numbers.
 WAM_INLINE void store_whole(int16_t* to, Vec x) {
 #if defined(WAM_ISA_AVX512)
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x.v)));
@@ -20,18 +36,43 @@ WAM_INLINE void store_whole(int16_t* to, Vec x) {
   const __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(pairs, 0xd8));
 #else
+  const Vec shift = splat(sizeof(real) == 4 ? real(0x1.8p23) : real(0x1.8p52));
+  const Vec whole = (x + shift) - shift;
   real lane[kLanes];
-  store(lane, x);
+  store(lane, select(le(abs(whole), splat(kInt8Limit)), whole, zero()));
   for (int i = 0; i < kLanes; ++i) to[i] = static_cast<int16_t>(lane[i]);
 #endif
 }
 WAM_INLINE void store_whole(int8_t* to, Vec x) {
 #if defined(WAM_ISA_AVX512)
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x.v)));
+#elif defined(WAM_ISA_AVX2)
+  const __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
+  const __m256i whole = _mm256_permute4x64_epi64(pairs, 0xd8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_packs_epi16(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
 #else
   int16_t wide[kLanes];
   store_whole(wide, x);
   for (int i = 0; i < kLanes; ++i) to[i] = static_cast<int8_t>(wide[i]);
+#endif
+}
+
+/// The sum of n values, a multiple of kInt8Block.
+WAM_INLINE int32_t total_of(const int8_t* x, int n) {
+#if defined(WAM_ISA_AVX512) || defined(WAM_ISA_AVX2)
+  __m256i sum = _mm256_setzero_si256();
+  for (int p = 0; p < n; p += 32) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + p));
+    sum = _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_xor_si256(bytes, _mm256_set1_epi8(-128)), _mm256_setzero_si256()));
+  }
+  int64_t part[4];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(part), sum);
+  return static_cast<int32_t>(part[0] + part[1] + part[2] + part[3]) - 128 * n;
+#else
+  int32_t sum = 0;
+  for (int p = 0; p < n; ++p) sum += x[p];
+  return sum;
 #endif
 }
 
@@ -42,14 +83,14 @@ void quantise_panel(const real* panel, int k, int padded, const Int8Kernel& kern
   for (ptrdiff_t p = 0; p < k; ++p)
     for (int v = 0; v < kPanelVecs; ++v) largest[v] = max(largest[v], abs(load(panel + p * kPanel + v * kLanes)));
   for (int v = 0; v < kPanelVecs; ++v) {
-    inverse[v] = select(gt(largest[v], zero()), splat(kInt8Limit) / largest[v], zero());
+    inverse[v] = select(ge(largest[v], splat(kInt8Least)), splat(kInt8Limit) / largest[v], zero());
     store(scale + v * kLanes, largest[v] * splat(1 / kInt8Limit));
   }
   const ptrdiff_t group = kernel.group;
   for (ptrdiff_t p = 0; p < padded; ++p) {
     for (int v = 0; v < kPanelVecs; ++v) {
       int16_t whole[kLanes];
-      store_whole(whole, p < k ? nearest_whole(load(panel + p * kPanel + v * kLanes) * inverse[v]) : zero());
+      store_whole(whole, p < k ? load(panel + p * kPanel + v * kLanes) * inverse[v] : zero());
       uint8_t* first = to + (p / group * kPanel + v * kLanes) * group + p % group;
       for (int j = 0; j < kLanes; ++j) first[j * group] = static_cast<uint8_t>(whole[j] + kernel.offset);
     }
@@ -70,24 +111,26 @@ void quantise_rows(const Gemm& g, const Int8Rows& t, Activation* to) {
       rms_norm(1, k, row, g.norm->weight, g.norm->eps, t.row_scratch, nullptr);
       row = t.row_scratch;
     }
-    Vec largest = zero(), not_finite = zero();  // the second: 0, or NaN for a row that has an infinity or NaN
-    for_lanes(k, [&](int p, int n) {
-      const Vec x = load_lanes(row + p, n);
-      largest = max(largest, abs(x));
-      not_finite = not_finite + (x - x);
-    });
-    const real most = max_lane(largest);
-    const Vec inverse = splat(most > 0 ? kInt8Limit / most : 0);
+    Vec most[kInt8Chains / kLanes] = {zero(), zero(), zero(), zero()};
+    int whole = 0;
+    for (; whole + kInt8Chains <= k; whole += kInt8Chains)
+      for (int v = 0; v < 4; ++v) most[v] = larger_magnitude(most[v], load(row + whole + v * kLanes));
+    for (int p = whole; p < k; p += kLanes)
+      most[0] = larger_magnitude(most[0], load_lanes(row + p, smaller(kLanes, k - p)));
+    for (int v = 1; v < 4; ++v) most[0] = larger_magnitude(most[0], most[v]);
+    const bool finite = bits(lt(most[0], splat(INFINITY))) == 0xffff;
+    const real largest = max_lane(most[0]);
+    const Vec inverse = splat(finite && largest >= kInt8Least ? kInt8Limit / largest : 0);
     Activation* out = to + i * t.lda;
-    Vec total = zero();
-    for_lanes(k, [&](int p, int n) {
-      const Vec whole = nearest_whole(load_lanes(row + p, n) * inverse);
-      store_whole(out + p, whole);  // a last part writes zeros into the padding
-      total = total + whole;
-    });
+    for (int p = 0; p < whole; p += kInt8Chains)
+      for (int v = 0; v < 4; ++v) store_whole(out + p + v * kLanes, load(row + p + v * kLanes) * inverse);
+    for (int p = whole; p < k; p += kLanes)
+      store_whole(out + p, load_lanes(row + p, smaller(kLanes, k - p)) * inverse);
     for (int p = (k + kLanes - 1) / kLanes * kLanes; p < t.padded; p += kLanes) store_whole(out + p, zero());
-    t.scale[i] = most * (1 / kInt8Limit) + sum(not_finite);
-    t.total[i] = static_cast<int32_t>(sum(total));
+    t.scale[i] = finite ? largest * (1 / kInt8Limit) : static_cast<real>(NAN);
+    if constexpr (sizeof(Activation) == 1) {
+      if (t.kernel->offset != 0) t.total[i] = total_of(out, t.padded);
+    }
   }
 }
 void quantise_activations(const Gemm& g, const Int8Rows& t) {

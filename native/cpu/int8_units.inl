@@ -153,13 +153,13 @@ __attribute__((target("amx-tile,amx-int8"))) void multiply(int depth, const int8
   for (int p = 0; p < depth; p += kInt8Block) {
     _tile_loadd(4, a + p, lda);
     _tile_loadd(6, panel, kStride);
-    _tile_dpbsud(0, 4, 6);
+    _tile_dpbssd(0, 4, 6);
     _tile_loadd(7, panel + kTileBytes, kStride);
-    _tile_dpbsud(1, 4, 7);
+    _tile_dpbssd(1, 4, 7);
     if constexpr (kTwo) {
       _tile_loadd(5, below + p, lda);
-      _tile_dpbsud(2, 5, 6);
-      _tile_dpbsud(3, 5, 7);
+      _tile_dpbssd(2, 5, 6);
+      _tile_dpbssd(3, 5, 7);
     }
     panel += kInt8Block * kPanel;
   }
@@ -181,7 +181,7 @@ void product(int depth, const void* a, ptrdiff_t lda, int rows, int strip, const
 }
 constexpr Int8Kernel kKernel = {.unit = Int8Unit::amx,
                                 .group = 4,
-                                .offset = 128,
+                                .offset = 0,
                                 .wide = false,
                                 .strip_rows = strip_rows,
                                 .begin = begin,

@@ -35,7 +35,7 @@ struct Int8Rows {
   std::ptrdiff_t lda = 0;           // in values
   void* values = nullptr;           // [m + kInt8Strip][lda]
   real* scale = nullptr;            // [m]
-  std::int32_t* total = nullptr;    // [m]: the sum of a row's values
+  std::int32_t* total = nullptr;    // [m]: the sum of a row's values, where the kernel has an offset
   real* row_scratch = nullptr;      // [k]
 };
 
