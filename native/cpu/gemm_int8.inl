@@ -141,57 +141,75 @@ void quantise_activations(const Gemm& g, const Int8Rows& t) {
   }
 }
 
-WAM_INLINE Vec to_real(const int32_t* p) {
+/// 16 integers less `offset`.
+WAM_INLINE Vec to_real(const int32_t* p, int32_t offset) {
 #if defined(WAM_ISA_AVX512)
-  return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))};
+  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(p), _mm512_set1_epi32(offset)))};
 #elif defined(WAM_ISA_AVX2)
   const __m256i* eight = reinterpret_cast<const __m256i*>(p);
-  return {_mm256_cvtepi32_ps(_mm256_loadu_si256(eight)), _mm256_cvtepi32_ps(_mm256_loadu_si256(eight + 1))};
+  const __m256i less = _mm256_set1_epi32(offset);
+  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_loadu_si256(eight), less)),
+          _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_loadu_si256(eight + 1), less))};
 #else
   real lane[kLanes];
-  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<real>(p[i]);
+  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<real>(p[i] - offset);
   return load(lane);
 #endif
 }
-WAM_INLINE void subtract_all(int32_t* p, int32_t x) {
-  for (int j = 0; j < kPanel; ++j) p[j] -= x;
+
+/// A strip of one panel whose integer sums lie in `whole`.
+struct Int8Strip {
+  int i = 0, rows = 0, panel = 0;
+  const int32_t* whole = nullptr;
+};
+
+void finish_int8(const Gemm& g, const Int8Task& t, const Int8Strip& s) {
+  const Int8Rows& a = *t.rows;
+  alignas(64) real product[kInt8Strip * kPanel];
+  const int j = s.panel * kPanel;
+  Vec column_scale[kPanelVecs];
+  for (int v = 0; v < kPanelVecs; ++v) column_scale[v] = load(t.scale + j + v * kLanes);
+  for (int r = 0; r < s.rows; ++r) {
+    const int offset = a.kernel->offset == 0 ? 0 : a.kernel->offset * a.total[s.i + r];
+    const Vec row_scale = splat(a.scale[s.i + r]);
+    for (int v = 0; v < kPanelVecs; ++v) {
+      const int at = r * kPanel + v * kLanes;
+      store(product + at, to_real(s.whole + at, offset) * (row_scale * column_scale[v]));
+    }
+  }
+  finish_tile(g, product, s.i, s.rows, j, smaller(kPanel, g.n - j));
 }
 
 /// Rows [t.row_begin, t.row_end) x panels [t.panel_begin, t.panel_end) of g, of activations quantised before.
 void int8_task(const Gemm& g, const Int8Task& t) {
   const Int8Rows& a = *t.rows;
   const Int8Kernel& kernel = *a.kernel;
-  alignas(64) int32_t whole[kInt8Strip * kPanel];
-  alignas(64) real product[kInt8Strip * kPanel];
+  // A strip is finished after the sums of the next one have begun: AMX works on those meanwhile.
+  alignas(64) int32_t whole[2][kInt8Strip * kPanel];
+  Int8Strip waiting;
   const int strip = kernel.strip_rows(t.row_end - t.row_begin);
   const int bytes = kernel.wide ? 2 : 1, depth = (g.k + 3) / 4 * 4;
   // Rows that stay in the second-level cache while all panels pass.
   constexpr ptrdiff_t kCached = 1 << 20;
   const int most = larger(static_cast<int>(kCached / (a.lda * bytes)) / strip, 1) * strip;
+  int buffer = 0;
   kernel.begin(strip);
   for (int begin = t.row_begin; begin < t.row_end; begin += most) {
     const int end = smaller(begin + most, t.row_end);
     for (int panel = t.panel_begin; panel < t.panel_end; ++panel) {
-      const int j = panel * kPanel, columns = smaller(kPanel, g.n - j);
       const uint8_t* weights = t.panels + static_cast<ptrdiff_t>(panel) * a.padded * kPanel;
-      Vec column_scale[kPanelVecs];
-      for (int v = 0; v < kPanelVecs; ++v) column_scale[v] = load(t.scale + j + v * kLanes);
       for (int i = begin; i < end; i += strip) {
-        const int rows = smaller(strip, end - i);
-        kernel.product(depth, static_cast<const char*>(a.values) + i * a.lda * bytes, a.lda, rows, strip, weights,
-                       whole);
-        for (int r = 0; r < rows; ++r) {
-          int32_t* row = whole + r * kPanel;
-          if (kernel.offset != 0) subtract_all(row, kernel.offset * a.total[i + r]);
-          const Vec row_scale = splat(a.scale[i + r]);
-          for (int v = 0; v < kPanelVecs; ++v)
-            store(product + r * kPanel + v * kLanes, to_real(row + v * kLanes) * (row_scale * column_scale[v]));
-        }
-        finish_tile(g, product, i, rows, j, columns);
+        const Int8Strip next = {i, smaller(strip, end - i), panel, whole[buffer]};
+        kernel.product(depth, static_cast<const char*>(a.values) + i * a.lda * bytes, a.lda, next.rows, strip, weights,
+                       whole[buffer]);
+        if (waiting.rows > 0) finish_int8(g, t, waiting);
+        waiting = next;
+        buffer ^= 1;
       }
     }
   }
   kernel.end();
+  if (waiting.rows > 0) finish_int8(g, t, waiting);
 }
 
 }  // namespace wam::cpu::WAM_ISA
