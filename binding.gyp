@@ -7,6 +7,8 @@
     # 1 builds the native test programs too, and an addon with `device: 'simt'` (scripts/build-native.mjs --tests); a
     # user's build never does.
     "wam_tests%": 0,
+    # 1 builds the timing program of `npm run bench` (scripts/build-native.mjs --bench), which wam_tests builds as well.
+    "wam_bench%": 0,
     # 1 links build-cuda/libwam_cuda.a (scripts/build-native.mjs --cuda).
     "wam_cuda%": 0,
     "wam_napi_defines": [
@@ -100,6 +102,18 @@
           "sources": ["<@(wam_avx512_sources)"],
           "cflags_cc": ["<@(wam_avx512_flags)"],
           "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(wam_avx512_flags)"] }
+        }
+      ]
+    }],
+    ["wam_tests==1 or wam_bench==1", {
+      "targets": [
+        {
+          "target_name": "wam_flow_cpu_bench",
+          "type": "executable",
+          "sources": ["<@(wam_cpu_bench_sources)"],
+          "cflags_cc": ["<@(wam_baseline_flags)"],
+          "dependencies": ["wam_core"],
+          "conditions": [["target_arch=='x64'", { "dependencies": ["wam_avx2", "wam_avx512"] }]]
         }
       ]
     }],

@@ -32,6 +32,8 @@
       "native/cpu/cpu_gemm_narrow.cpp",
       "native/cpu/cpu_refine.cpp",
       "native/cpu/cpu_rows.cpp",
+      "native/cpu/cpu_table.cpp",
+      "native/cpu/cpu_table_path.cpp",
       "native/cpu/cpu_topk.cpp",
       "native/cpu/cpu_training.cpp",
       "native/cpu/int8_units.cpp",
@@ -202,6 +204,20 @@
     "wam_planted_sources": [
       "native/test/gpu/planted/attention_bugs.cpp",
       "native/test/gpu/planted/harness_kernels.cpp"
+    ],
+    "wam_cpu_bench_sources": [
+      "native/bench/cpu/attention_cases.cpp",
+      "native/bench/cpu/gemm_cases.cpp",
+      "native/bench/cpu/harness.cpp",
+      "native/bench/cpu/inputs.cpp",
+      "native/bench/cpu/limits.cpp",
+      "native/bench/cpu/loops.cpp",
+      "native/bench/cpu/main.cpp",
+      "native/bench/cpu/path_cases.cpp",
+      "native/bench/cpu/planner_cases.cpp",
+      "native/bench/cpu/planner_model.cpp",
+      "native/bench/cpu/token_cases.cpp",
+      "native/bench/cpu/training_cases.cpp"
     ],
     "wam_kernel_bench_sources": [
       "native/bench/cublas.cpp",

@@ -3,6 +3,7 @@
 // `npm run build:native`; for users on a platform without a prebuilt addon it is `npx wam-flow-build`.
 //
 //   --tests        the native test programs too, and the harness that runs kernels without a GPU (`device: 'simt'`)
+//   --bench        the timing program of `npm run bench` too (--tests builds it as well)
 //   --cuda         with CUDA code for every GPU, which scripts/build-kernels.mjs compiles first; it needs nvcc
 //   --cuda=auto    so if nvcc is found, else for the CPU alone with a note
 //   --clean        from nothing
@@ -40,7 +41,7 @@ if (!nodeGyp) {
 }
 
 const options = process.argv.slice(2);
-const known = ['--tests', '--clean', '--cuda', '--cuda=auto'];
+const known = ['--tests', '--bench', '--clean', '--cuda', '--cuda=auto'];
 const unknown = options.find((option) => !known.includes(option));
 if (unknown) {
   console.error(`wam-flow: unknown option ${unknown}; there are ${known.join(', ')}`);
@@ -71,7 +72,11 @@ function buildKernels() {
 
 const cuda = wantsCuda();
 if (cuda) buildKernels();
-const defines = { wam_tests: options.includes('--tests') ? 1 : 0, wam_cuda: cuda ? 1 : 0 };
+const defines = {
+  wam_tests: options.includes('--tests') ? 1 : 0,
+  wam_bench: options.includes('--bench') ? 1 : 0,
+  wam_cuda: cuda ? 1 : 0,
+};
 
 const headers = join(dirname(node), '..');
 const hasHeaders = existsSync(join(headers, 'include', 'node', 'node_api.h'));

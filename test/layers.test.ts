@@ -87,6 +87,8 @@ describe('the check of native/ finds', () => {
     ['native/cuda/x.cpp', '#include "model/x.h"'],
     ['native/cuda/x.cpp', '#include "bench/x.h"'],
     ['native/bench/x.cpp', '#include "model/x.h"'],
+    ['native/bench/cpu/x.cpp', '#include "cuda/x.h"'],
+    ['native/bench/cpu/x.cpp', '#include "bench/x.h"'],
     ['native/binding/x.cpp', '#include "kernels/x.cuh"'],
     ['native/binding/x.cpp', '#include "simt/x.h"'],
     ['native/model/deep/x.h', '#include "cpu/x.h"'],
@@ -108,6 +110,7 @@ describe('the check of native/ finds', () => {
     ['native/kernels/y.cuh', '#include "kernels/x.cuh"\n#include "core/philox.h"'],
     ['native/cuda/x.cpp', '#include "kernels/x.cuh"\n#include "core/backend.h"'],
     ['native/bench/x.cpp', '#include "cuda/x.h"\n#include "kernels/x.cuh"'],
+    ['native/bench/cpu/x.cpp', '#include "cpu/x.h"\n#include "model/x.h"'],
     ['native/binding/x.cpp', '#include "cuda/x.h"'],
     ['native/cpu/x.cpp', '// #include "model/x.h" would be wrong here'],
   ])('nothing in %s with %s', (path, text) => {

@@ -94,15 +94,25 @@ struct AttentionBackward {
   int lddq = 0, lddk = 0, lddv = 0;
 };
 
+/// A token table in the layout that distances to its rows are measured fastest in. Made once by Backend::pack_table.
+class PackedTable {
+ public:
+  virtual ~PackedTable() = default;
+};
+
 /// What the metric path measures distances with. 1-D form: d(i,j) = |u_i - u_j|^power over an ascending coordinate.
 /// General form (coordinate null): rows of `table` [vocab, dim] are L2-normalised (norm floored at 1e-12) and
-/// d = (|z_i - z_j|^2)^2, as in the released code (wamflow-spec section 3).
+/// d = (|z_i - z_j|^2)^2, as in the released code (wamflow-spec section 3). Without `normalise` rows are taken as they
+/// are; without `squared` d = |z_i - z_j|^2. Both are for path_step and path_noise of the CPU alone, the other
+/// operations and backends throw Error(ERR_ARGUMENT).
 struct TokenMetric {
   int vocab = 0;
   const real* coordinate = nullptr;
   real power = 1;
   const real* table = nullptr;
   int dim = 0;
+  bool normalise = true, squared = true;
+  const PackedTable* packed = nullptr;  // of this table with this `normalise`, or null: packed by every call
 };
 
 enum class DecodeRule { argmax, median, sample };
@@ -127,6 +137,9 @@ struct DecodePosterior {
 /// 1 - exp(-sum_y r_y), r_y = step_weight p(y|x1) max(0, d(x_t,x1) - d(y,x1)) and r_{x_t} = 0, to y ~ r, where p is the
 /// path at `beta` and step_weight is h*beta'_t (released) or beta_{t+h} - beta_t (integrated). renoise: y ~ p(.|x1) with
 /// `beta` taken at t+h. Destinations by inverse CDF in index order: least y whose normalised running sum exceeds `draw`.
+/// One uniform for both (draw null, not for renoise): x_t stays when jump < stay = exp(-sum_y r_y), else `draw` is
+/// (jump - stay) / (1 - stay). Without `squared` weights of the general form may be off by 0.2 % (by 0.01 % as a rule)
+/// where beta is small enough for that: distances are then taken as |z_i|^2 + |z_j|^2 - 2 z_i z_j.
 struct PathStep {
   int rows = 0;
   TokenMetric metric;
@@ -135,6 +148,7 @@ struct PathStep {
   const std::int32_t *x_t = nullptr, *x_1 = nullptr;
   const float *jump = nullptr, *draw = nullptr;  // [rows] uniforms; renoise reads `draw` only
   std::int32_t* x_next = nullptr;                // may be x_t
+  real* total = nullptr;                         // [rows] sum_y r_y, or null; not for renoise
 };
 
 /// Rows of x_t ~ p(.|x1) = softmax(-beta d(.,x1)), beta per row, inverse CDF in index order. A row whose `fixed` token is
@@ -274,14 +288,17 @@ class Backend {
   /// d(y, x1) for every y: distance [rows, vocab].
   virtual void metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) = 0;
   /// token[i] = argmin_v |q_i - e_v|^2 over rows that are L2-normalised first when `normalise`; ties to the least index.
+  /// distance2 [rows] or null. `packed`: of this table with this `normalise`, or null.
   virtual void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
-                             std::int32_t* token, real* distance2) = 0;
+                             std::int32_t* token, real* distance2, const PackedTable* packed = nullptr) = 0;
+  /// May be null where a backend has no other layout. Holds no reference to `table` [vocab, dim].
+  virtual std::unique_ptr<PackedTable> pack_table(int vocab, int dim, const real* table, bool normalise) = 0;
   /// `scale` times the mean over triplets of max(0, |a-p+eps| - |a-n+eps| + margin), rows L2-normalised first when
-  /// `normalise` (then eps is 0: the paper's form, eq. 5). margin [count]. dtable (when not null): adds the gradient.
-  /// Returns the loss.
+  /// `normalise` (then eps is 0: the paper's form, eq. 5). margin [count]. dtable (when not null): adds the gradient, or
+  /// is overwritten by it without `add`. Returns the loss.
   virtual double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                                 const std::int32_t* positive, const std::int32_t* negative, const real* margin,
-                                bool normalise, real* dtable, double scale = 1) = 0;
+                                bool normalise, real* dtable, double scale = 1, bool add = true) = 0;
   /// Generalised KL of a mixture path, -(rate)[p(x_t) - same + (1-same) log p(x1)] with rate = kappa'/(1-kappa); dlogits
   /// (when not null) = d loss[row] / d logits[row].
   virtual void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,

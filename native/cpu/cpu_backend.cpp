@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "cpu/cpu_backend_impl.h"
+#include "cpu/cpu_table.h"
 #include "cpu/kernels.h"
 
 namespace wam::cpu {
@@ -73,7 +74,8 @@ CpuBackend::CpuBackend(ThreadPool* pool, Isa isa, Precision precision, const Int
       int8_(int8),
       kernels_(kernels_for(isa)),
       flow_(flow_kernels_for(isa)),
-      worker_scratch_(static_cast<std::size_t>(pool ? pool->threads() : 1)) {}
+      worker_scratch_(static_cast<std::size_t>(pool ? pool->threads() : 1)),
+      transient_table_(std::make_unique<CpuPackedTable>()) {}
 
 CpuBackend::~CpuBackend() = default;
 

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/error.h"
 #include "cpu/cpu_backend_impl.h"
 #include "cpu/inverse_cdf.h"
 #include "cpu/metric_rows.h"
+#include "cpu/path_decision.h"
 
 namespace wam::cpu {
 namespace {
@@ -24,15 +26,26 @@ void each_row(const FlowKernels& kernels, const TokenMetric& metric, double* scr
   }
 }
 
+int pick(const MetricRows::View& view, MetricRows& path, double target) {
+  return inverse_cdf<false>(view.count, path.block_sum(), target,
+                            [&](int block) { return path.weight() + block * kSumBlock; });
+}
+
 std::int32_t draw_from_path(const FlowKernels& kernels, MetricRows& path, int row, real beta, float draw) {
   const MetricRows::View view = path.row(row, beta);
   const double total = kernels.metric_weights(view.count, view.distance, beta, path.weight(), path.block_sum());
-  return view.begin + inverse_cdf<false>(view.count, path.weight(), path.block_sum(), draw * total);
+  return view.begin + pick(view, path, draw * total);
+}
+
+void require_released(const TokenMetric& metric) {
+  if (metric.coordinate == nullptr && !(metric.normalise && metric.squared))
+    throw Error("ERR_ARGUMENT", "metric: expected distances of normalised rows, squared again");
 }
 
 }  // namespace
 
 void CpuBackend::path_step(const PathStep& s) {
+  if (s.metric.coordinate == nullptr) return table_step(s);
   const real beta = finite(s.beta);
   const std::size_t size = MetricRows::scratch_size(s.metric);
   parallel_ranges(s.rows, MetricRows::unit(s.metric), MetricRows::cost(s.metric),
@@ -48,17 +61,15 @@ void CpuBackend::path_step(const PathStep& s) {
                       double rates = 0;
                       const double weights = flow_.metric_rates(view.count, view.distance, beta, reach, path.weight(),
                                                                 path.block_sum(), &rates);
-                      // An infinite weight times no rate at all means staying.
-                      const double expected_jumps = rates > 0 ? s.step_weight * (rates / weights) : 0;
-                      const bool jumps = s.jump[row] < -std::expm1(-expected_jumps);
-                      s.x_next[row] = jumps ? view.begin + inverse_cdf<false>(view.count, path.weight(),
-                                                                              path.block_sum(), s.draw[row] * rates)
-                                            : s.x_t[row];
+                      const Decision decision = decide(s, row, rates, weights);
+                      s.x_next[row] =
+                          decision.jumps ? view.begin + pick(view, path, decision.draw * rates) : s.x_t[row];
                     });
                   });
 }
 
 void CpuBackend::path_noise(const PathNoise& s) {
+  if (s.metric.coordinate == nullptr) return table_noise(s);
   const std::size_t size = MetricRows::scratch_size(s.metric);
   parallel_ranges(s.rows, MetricRows::unit(s.metric), MetricRows::cost(s.metric),
                   [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -75,6 +86,7 @@ void CpuBackend::path_noise(const PathNoise& s) {
 
 void CpuBackend::path_probability(int rows, const TokenMetric& metric, const real* beta, const std::int32_t* x_1,
                                   real* prob) {
+  require_released(metric);
   const std::size_t size = MetricRows::scratch_size(metric);
   parallel_ranges(rows, MetricRows::unit(metric), MetricRows::cost(metric),
                   [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -94,6 +106,7 @@ void CpuBackend::path_probability(int rows, const TokenMetric& metric, const rea
 
 void CpuBackend::path_rates(int rows, const TokenMetric& metric, const real* beta, const real* beta_dot,
                             const std::int32_t* x_t, const std::int32_t* x_1, real* rate, real* total) {
+  require_released(metric);
   const std::size_t size = MetricRows::scratch_size(metric);
   parallel_ranges(
       rows, MetricRows::unit(metric), MetricRows::cost(metric), [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -115,6 +128,7 @@ void CpuBackend::path_rates(int rows, const TokenMetric& metric, const real* bet
 }
 
 void CpuBackend::metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) {
+  require_released(metric);
   const std::size_t size = MetricRows::scratch_size(metric);
   parallel_ranges(rows, MetricRows::unit(metric), MetricRows::cost(metric),
                   [&](std::int64_t begin, std::int64_t end, int worker) {

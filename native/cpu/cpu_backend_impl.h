@@ -8,13 +8,16 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/scratch.h"
+#include "cpu/weight_memory.h"
 
 namespace wam::cpu {
 
+class CpuPackedTable;   // cpu_table.h
 class CpuPackedWeight;  // packed_weight.h
+struct FlowKernels;     // flow_kernels.h
 struct Int8Kernel;      // int8_unit.h
 struct Kernels;         // kernels.h
-struct FlowKernels;     // flow_kernels.h
+struct TableView;
 
 class CpuBackend final : public Backend {
  public:
@@ -76,10 +79,11 @@ class CpuBackend final : public Backend {
                   const std::int32_t* x_1, real* rate, real* total) override;
   void metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) override;
   void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
-                     std::int32_t* token, real* distance2) override;
+                     std::int32_t* token, real* distance2, const PackedTable* packed) override;
+  std::unique_ptr<PackedTable> pack_table(int vocab, int dim, const real* table, bool normalise) override;
   double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                         const std::int32_t* positive, const std::int32_t* negative, const real* margin, bool normalise,
-                        real* dtable, double scale) override;
+                        real* dtable, double scale, bool add) override;
   void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
                       const double* rate, real* loss, real* dlogits) override;
 
@@ -132,15 +136,28 @@ class CpuBackend final : public Backend {
     return call_scratch_.get<T>(count);
   }
   void multiply(const Gemm& g);
+  void multiply_then_gate(const Gemm& g);
   const real* normalised(const Gemm& g);
   // cpu_gemm_narrow.cpp
-  void narrow(CpuPackedWeight& weight, int k, int panels);
+  void narrow(const real* panels, int k, int count, CpuPackedWeight& weight);
   void multiply_int8(const Gemm& g, const CpuPackedWeight& weight);
-  void multiply_bf16(const Gemm& g, const CpuPackedWeight& weight);
-  template <class Work>
-  void parallel_tiles(int m, int n, int height, double work, Work&& run);
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
+
+  // cpu_table.cpp, cpu_table_path.cpp
+  void pack_table_into(int vocab, int dim, const real* table, bool normalise, CpuPackedTable& to);
+  const TableView& view_of(const PackedTable* packed, int vocab, int dim, const real* table, bool normalise);
+  /// Rows whose `fixed` token is negative (all when null), in the order of the blocks of their tokens.
+  struct RowOrder {
+    int count;
+    const std::int32_t* order;
+  };
+  RowOrder order_by_token(int rows, const std::int32_t* token, int blocks, const std::int32_t* fixed);
+  template <class Beta, class F>
+  void each_table_row(const TokenMetric& metric, bool product, int count, const std::int32_t* order,
+                      const std::int32_t* x_t, const std::int32_t* x_1, const TableView& view, Beta beta, F f);
+  void table_step(const PathStep& s);
+  void table_noise(const PathNoise& s);
 
   ThreadPool* const pool_;
   const Isa isa_;
@@ -150,8 +167,10 @@ class CpuBackend final : public Backend {
   const FlowKernels& flow_;
   std::vector<Scratch> worker_scratch_;
   Scratch call_scratch_;
+  WeightMemory weight_memory_;
   // Of operations that call others of this class, which take the scratch above.
   Scratch norm_scratch_, gated_scratch_, refine_scratch_;
+  const std::unique_ptr<CpuPackedTable> transient_table_;  // of a call that brings none
 
   // cos and sin of position * theta^(-2i/head_dim), [positions][head_dim/2] each, for the last (head_dim, theta).
   std::vector<real> cos_, sin_;

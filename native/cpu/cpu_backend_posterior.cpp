@@ -1,5 +1,5 @@
-// Flow operations of the CPU backend on the network's posterior and on token tables: decoding, generalised KL, nearest
-// token, triplet margin.
+// Flow operations of the CPU backend on the network's posterior and on rows of token tables: decoding, generalised KL,
+// triplet margin.
 
 #include <algorithm>
 #include <cmath>
@@ -35,6 +35,7 @@ void CpuBackend::decode_posterior(const DecodePosterior& d) {
   parallel_ranges(d.rows, 1, d.vocab, [&](std::int64_t begin, std::int64_t end, int worker) {
     double* block_sum = worker_scratch<double>(worker, size);
     real* weight = reinterpret_cast<real*>(block_sum + sum_blocks(d.vocab));
+    const auto block = [&](int b) { return weight + b * kSumBlock; };
     for (std::int64_t row = begin; row < end; ++row) {
       const real* logits = d.logits + row * d.ldl;
       const real highest = flow_.row_max(d.vocab, logits);
@@ -42,12 +43,12 @@ void CpuBackend::decode_posterior(const DecodePosterior& d) {
       int token = 0;
       if (d.rule == DecodeRule::median) {
         total = flow_.logit_weights(d.vocab, logits, highest, 1, kLowest, weight, block_sum);
-        token = inverse_cdf<true>(d.vocab, weight, block_sum, 0.5 * total);
+        token = inverse_cdf<true>(d.vocab, block_sum, 0.5 * total, block);
       } else if (d.rule == DecodeRule::sample && d.temperature > 0) {
         const real cut = cut_of(d.vocab, logits, d.top_k, weight);
         const real inverse = std::min(1 / d.temperature, std::numeric_limits<real>::max());
         const double cut_total = flow_.logit_weights(d.vocab, logits, highest, inverse, cut, weight, block_sum);
-        token = inverse_cdf<false>(d.vocab, weight, block_sum, d.uniform[row] * cut_total);
+        token = inverse_cdf<false>(d.vocab, block_sum, d.uniform[row] * cut_total, block);
         if (d.temperature == 1 && cut == kLowest) total = cut_total;
       } else {
         token = flow_.first_equal(d.vocab, logits, highest);
@@ -90,32 +91,10 @@ void CpuBackend::generalized_kl(int rows, int vocab, const real* logits, const s
   });
 }
 
-void CpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
-                               std::int32_t* token, real* distance2) {
-  constexpr int kBlock = 256;  // queries that share one pass over the table
-  const std::size_t size = static_cast<std::size_t>(kBlock) * static_cast<std::size_t>(dim + kNearestScratch) +
-                           static_cast<std::size_t>(table_tile_size(dim));
-  const double cost = static_cast<double>(vocab) * (1 + dim / 4.0);
-  parallel_ranges(rows, 8, cost, [&](std::int64_t begin, std::int64_t end, int worker) {
-    real* queries = worker_scratch<real>(worker, size);
-    real* best = queries + static_cast<std::size_t>(kBlock) * static_cast<std::size_t>(dim);
-    real* tile = best + static_cast<std::size_t>(kBlock) * kNearestScratch;
-    for (std::int64_t first = begin; first < end; first += kBlock) {
-      const int count = static_cast<int>(std::min<std::int64_t>(kBlock, end - first));
-      const real* block = query + first * dim;
-      if (normalise) {
-        for (std::int64_t r = 0; r < count; ++r) flow_.normalise_row(dim, block + r * dim, queries + r * dim);
-        block = queries;
-      }
-      flow_.nearest(vocab, dim, table, normalise, count, block, tile, best, token + first,
-                    distance2 == nullptr ? nullptr : distance2 + first);
-    }
-  });
-}
-
 double CpuBackend::triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                                   const std::int32_t* positive, const std::int32_t* negative, const real* margin,
-                                  bool normalise, real* dtable, double scale) {
+                                  bool normalise, real* dtable, double scale, bool add) {
+  if (dtable != nullptr && !add) fill(static_cast<std::int64_t>(vocab) * dim, 0, dtable);
   if (count <= 0) return 0;
   const double eps = normalise ? 0 : 1e-6;
   const auto row = [&](std::int32_t token) { return table + static_cast<std::int64_t>(token) * dim; };

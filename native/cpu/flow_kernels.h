@@ -11,12 +11,48 @@ namespace wam::cpu {
 /// Tokens whose weights are summed together in `real`; sums of blocks are carried in double, so that an inverse CDF over
 /// 20,001 tokens decides as exactly as one over 20.
 constexpr int kSumBlock = 64;
+/// Rows of a strip of the matrix product, on any instruction set.
+constexpr int kMostStrip = 16;
 constexpr int sum_blocks(int count) { return (count + kSumBlock - 1) / kSumBlock; }
 
+/// Whole vectors of a row.
+constexpr int table_width(int dim) { return (dim + 15) / 16 * 16; }
 /// Scratch of the table kernels for one block of 16 tokens, in reals: the rows and their transpose.
-constexpr int table_tile_size(int dim) { return 32 * ((dim + 15) / 16 * 16); }
-/// Scratch `best` of `nearest` for one row, in reals.
-constexpr int kNearestScratch = 32;
+constexpr int table_tile_size(int dim) { return 32 * table_width(dim); }
+
+/// A packed token table. Tokens lie in blocks of kSumBlock, each a panel of a matrix product, within `radius` of a center.
+struct TableView {
+  int vocab = 0, dim = 0, blocks = 0;
+  const real* panels = nullptr;          // [blocks][dim][kSumBlock], zeros beyond vocab
+  const real* squares = nullptr;         // [blocks][kSumBlock] |e|^2, infinite beyond vocab
+  const real* centers = nullptr;         // [center blocks][dim][kSumBlock], packed as tokens are
+  const real* center_squares = nullptr;  // [center blocks][kSumBlock]
+  const real* radius = nullptr;          // [center blocks][kSumBlock]
+  real largest = 0;                      // of |e|^2; infinite when products of rows might overflow
+};
+/// Leading dimension of bounds of all blocks.
+constexpr int table_bounds_size(int blocks) { return (blocks + kSumBlock - 1) / kSumBlock * kSumBlock; }
+
+struct NearestScratch {
+  real *bound, *seen;                 // [strip][table_bounds_size]
+  std::uint8_t *needed, *row_needed;  // [table_bounds_size]
+};
+
+/// Rows of the metric path that one task sums the weights of, in strips of Kernels::strip.
+struct TablePath {
+  const TableView* table = nullptr;
+  bool squared = false;  // d = (|z_i - z_j|^2)^2
+  bool product = false;  // distances by matrix products
+  int rows = 0;
+  const real* strips = nullptr;                 // [strips][dim][strip] the rows of x_1
+  const real* square = nullptr;                 // [rows] |row|^2
+  const real* beta = nullptr;                   // [rows], finite
+  const real* reach = nullptr;                  // [rows] d(x_t, x_1), or null: weights, no rates
+  real* bound = nullptr;                        // scratch [strip][table_bounds_size]
+  std::uint8_t* needed = nullptr;               // scratch [rows][blocks]
+  real* block_sum = nullptr;                    // [rows][blocks] of rates, else of weights
+  double *total = nullptr, *weights = nullptr;  // [rows] sum of block_sum, and of exp(-beta d)
+};
 
 struct TripletDistances {
   double positive, negative;  // |a-p+eps|, |a-n+eps|
@@ -32,9 +68,6 @@ struct FlowKernels {
   /// `squared`. The difference is taken first, then squared: 2 - 2cos would lose all digits between near tokens.
   void (*table_distances)(int vocab, int dim, const real* table, bool normalise, int rows, const real* query,
                           bool squared, real* tile, real* out, int ldo);
-  /// The least of those distances and its token, ties to the least token.
-  void (*nearest)(int vocab, int dim, const real* table, bool normalise, int rows, const real* query, real* tile,
-                  real* best, std::int32_t* token, real* distance2);
   /// out[i] = |coordinate[i] - anchor|^power.
   void (*line_distances)(int count, const real* coordinate, real anchor, real power, real* out);
 
@@ -47,6 +80,21 @@ struct FlowKernels {
   /// weight = exp((logit - highest) inverse_temperature) where logit >= threshold, else 0 (NaN logits too).
   double (*logit_weights)(int count, const real* logits, real highest, real inverse_temperature, real threshold,
                           real* weight, double* block_sum);
+
+  // --- packed tables (flow_table.inl) ---------------------------------------------------------------------------------
+  void (*pack_table_block)(int tokens, int dim, const real* table, bool normalise, real* scratch, real* panel,
+                           real* squares, real* center, real* radius);
+  void (*pack_strip)(int rows, int dim, const real* const* row, real* strip, real* square);
+  void (*nearest_centers)(const TableView& t, int rows, const real* strip, const real* square, real* scratch,
+                          std::int32_t* block);
+  void (*nearest_in_table)(const TableView& t, int rows, const real* strip, const real* square,
+                           const std::int32_t* near, const NearestScratch& scratch, std::int32_t* token,
+                           real* distance);
+  void (*table_reach)(const TablePath& p, const std::int32_t* token, real* reach);
+  void (*table_path_sums)(const TablePath& p);
+  void (*table_block_weights)(const TablePath& p, int row, int block, real* weight);
+  /// A bound on the error of distances by products, squares |e|^2 + |q|^2.
+  real (*dot_error)(int dim, real squares);
 
   // --- rows --------------------------------------------------------------------------------------------------------
   /// The greatest element, NaN left out; -inf when there is none.

@@ -127,37 +127,6 @@ inline void table_distances(int vocab, int dim, const real* table, bool normalis
   });
 }
 
-inline void nearest(int vocab, int dim, const real* table, bool normalise, int rows, const real* query, real* tile,
-                    real* best, int32_t* token, real* distance2) {
-  // best [rows][16]: the least distance of each lane; block [rows][16]: its block of tokens, exact in float below 2^24
-  real* block = best + kLanes * rows;
-  const Vec infinite = splat(static_cast<real>(__builtin_inf()));
-  for (int r = 0; r < rows; ++r) {
-    store(best + r * kLanes, infinite);
-    store(block + r * kLanes, zero());
-  }
-  each_distance(vocab, dim, table, normalise, rows, query, tile, [&](int v, int tokens, int r, Vec distance) {
-    const Vec before = load(best + r * kLanes);
-    const Mask closer = lt(distance, before) & first_lanes(tokens);
-    if (bits(closer) == 0) return;
-    store(best + r * kLanes, select(closer, distance, before));
-    const Vec here = splat(static_cast<real>(v / kLanes));
-    store(block + r * kLanes, select(closer, here, load(block + r * kLanes)));
-  });
-  for (int r = 0; r < rows; ++r) {
-    int winner = 0;
-    real least = best[r * kLanes];
-    int64_t first = static_cast<int64_t>(block[r * kLanes]) * kLanes;
-    for (int l = 1; l < kLanes; ++l) {
-      const real d = best[r * kLanes + l];
-      const int64_t v = static_cast<int64_t>(block[r * kLanes + l]) * kLanes + l;
-      if (d < least || (d == least && v < first)) winner = l, least = d, first = v;
-    }
-    token[r] = static_cast<int32_t>(static_cast<int64_t>(block[r * kLanes + winner]) * kLanes + winner);
-    if (distance2 != nullptr) distance2[r] = least;
-  }
-}
-
 inline Vec power_of(Vec x, real power) {
   if (power == 1) return x;
   const Vec square = x * x;
@@ -237,6 +206,8 @@ inline double logit_weights(int count, const real* logits, real highest, real in
   });
 }
 
+#include "cpu/flow_table.inl"
+
 inline real row_max(int count, const real* x) {
   const real lowest = static_cast<real>(-__builtin_inf());
   Vec best = splat(lowest);
@@ -264,10 +235,28 @@ inline void scale(int count, real factor, const real* x, real* y) {
 }
 
 const FlowKernels& flow_kernels() {
-  static const FlowKernels table = {normalise_row,  table_distances, nearest,           line_distances,
-                                    metric_weights, metric_rates,    logit_weights,     row_max,
-                                    first_equal,    scale,           triplet_distances, add_triplet_gradient};
-  return table;
+  static constexpr FlowKernels kTable = {
+      .normalise_row = normalise_row,
+      .table_distances = table_distances,
+      .line_distances = line_distances,
+      .metric_weights = metric_weights,
+      .metric_rates = metric_rates,
+      .logit_weights = logit_weights,
+      .pack_table_block = pack_table_block,
+      .pack_strip = pack_strip,
+      .nearest_centers = nearest_centers,
+      .nearest_in_table = nearest_in_table,
+      .table_reach = table_reach,
+      .table_path_sums = table_path_sums,
+      .table_block_weights = table_block_weights,
+      .dot_error = dot_error,
+      .row_max = row_max,
+      .first_equal = first_equal,
+      .scale = scale,
+      .triplet_distances = triplet_distances,
+      .add_triplet_gradient = add_triplet_gradient,
+  };
+  return kTable;
 }
 
 }  // namespace wam::cpu::WAM_ISA

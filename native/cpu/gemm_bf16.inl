@@ -1,5 +1,5 @@
-// Products with bf16 weights: a block of a panel is widened into scratch, where the fp32 tiles read it. So a product has
-// the bits of an fp32 product with the rounded weights.
+// Weights in bf16: a task widens a panel into scratch, where the fp32 tiles read it. So a product has the bits of an fp32
+// product with the rounded weights.
 
 namespace wam::cpu::WAM_ISA {
 
@@ -40,35 +40,10 @@ WAM_INLINE void widen_row(const uint16_t* from, real* to) {
 #endif
 }
 
-void widen_block(const uint16_t* from, int depth, real* to) {
+inline void widen_panel(const uint16_t* from, int depth, real* to) {
   for (int p = 0; p < depth; ++p, from += kPanel, to += kPanel) {
     __builtin_prefetch(from + 32 * kPanel);
     widen_row(from, to);
-  }
-}
-
-/// Rows [t.row_begin, t.row_end) x panels [t.panel_begin, t.panel_end) of g. t.block holds kGemmBlock rows of a panel,
-/// t.sums kBf16Rows rows of products.
-void bf16_task(const Gemm& g, const Bf16Task& t) {
-  for (int begin = t.row_begin; begin < t.row_end; begin += kBf16Rows) {
-    const Strips strips(smaller(kBf16Rows, t.row_end - begin));
-    for (int panel = t.panel_begin; panel < t.panel_end; ++panel) {
-      const int j = panel * kPanel, columns = smaller(kPanel, g.n - j);
-      const uint16_t* weights = t.panels + static_cast<ptrdiff_t>(panel) * g.k * kPanel;
-      for (int k0 = 0; k0 == 0 || k0 < g.k; k0 += kGemmBlock) {
-        const int depth = smaller(kGemmBlock, g.k - k0);
-        widen_block(weights + static_cast<ptrdiff_t>(k0) * kPanel, depth, t.block);
-        for (int s = 0; s < strips.count; ++s) {
-          const int i = strips.begin(s), rows = strips.begin(s + 1) - i;
-          kTiles.row_major[rows](depth, g.a + static_cast<ptrdiff_t>(begin + i) * g.lda + k0, g.lda, t.block, kPanel,
-                                 t.sums + static_cast<ptrdiff_t>(i) * kPanel, kPanel, k0 != 0);
-        }
-      }
-      for (int s = 0; s < strips.count; ++s) {
-        const int i = strips.begin(s), rows = strips.begin(s + 1) - i;
-        finish_tile(g, t.sums + static_cast<ptrdiff_t>(i) * kPanel, begin + i, rows, j, columns);
-      }
-    }
   }
 }
 

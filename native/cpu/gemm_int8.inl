@@ -4,9 +4,9 @@
 
 namespace wam::cpu::WAM_ISA {
 
-constexpr real kInt8Limit = 127;               // symmetric: -128 is not used
-constexpr real kInt8Least = real(1e-36);       // less than that is 0: 127 / x would overflow
-constexpr int kInt8Chains = 4 * kLanes;        // values that a loop takes at once, to hide the latency of max
+constexpr real kInt8Limit = 127;          // symmetric: -128 is not used
+constexpr real kInt8Least = real(1e-36);  // less than that is 0: 127 / x would overflow
+constexpr int kInt8Chains = 4 * kLanes;   // values that a loop takes at once, to hide the latency of max
 
 /// Lanes of the larger magnitude; one that is not a number wins and stays.
 WAM_INLINE Vec larger_magnitude(Vec most, Vec x) {
@@ -22,8 +22,7 @@ WAM_INLINE Vec larger_magnitude(Vec most, Vec x) {
   return {of(most.lo, x.lo), of(most.hi, x.hi)};
 #else
   x = abs(x);
-  for (int i = 0; i < kParts; ++i)
-    most.p[i] = (most.p[i] >= x.p[i]) | (most.p[i] != most.p[i]) ? most.p[i] : x.p[i];
+  for (int i = 0; i < kParts; ++i) most.p[i] = (most.p[i] >= x.p[i]) | (most.p[i] != most.p[i]) ? most.p[i] : x.p[i];
   return most;
 #endif
 }
@@ -64,7 +63,8 @@ WAM_INLINE int32_t total_of(const int8_t* x, int n) {
   __m256i sum = _mm256_setzero_si256();
   for (int p = 0; p < n; p += 32) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + p));
-    sum = _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_xor_si256(bytes, _mm256_set1_epi8(-128)), _mm256_setzero_si256()));
+    sum =
+        _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_xor_si256(bytes, _mm256_set1_epi8(-128)), _mm256_setzero_si256()));
   }
   int64_t part[4];
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(part), sum);
@@ -124,8 +124,7 @@ void quantise_rows(const Gemm& g, const Int8Rows& t, Activation* to) {
     Activation* out = to + i * t.lda;
     for (int p = 0; p < whole; p += kInt8Chains)
       for (int v = 0; v < 4; ++v) store_whole(out + p + v * kLanes, load(row + p + v * kLanes) * inverse);
-    for (int p = whole; p < k; p += kLanes)
-      store_whole(out + p, load_lanes(row + p, smaller(kLanes, k - p)) * inverse);
+    for (int p = whole; p < k; p += kLanes) store_whole(out + p, load_lanes(row + p, smaller(kLanes, k - p)) * inverse);
     for (int p = (k + kLanes - 1) / kLanes * kLanes; p < t.padded; p += kLanes) store_whole(out + p, zero());
     t.scale[i] = finite ? largest * (1 / kInt8Limit) : static_cast<real>(NAN);
     if constexpr (sizeof(Activation) == 1) {
@@ -157,59 +156,87 @@ WAM_INLINE Vec to_real(const int32_t* p, int32_t offset) {
 #endif
 }
 
-/// A strip of one panel whose integer sums lie in `whole`.
-struct Int8Strip {
-  int i = 0, rows = 0, panel = 0;
-  const int32_t* whole = nullptr;
-};
+/// A strip times a panel, as integers: the rows are rows [i, i + rows) of g.a.
+struct Int8Tile {
+  const int32_t* whole;
+  const Int8Rows* a;
+  int i, rows;
+  const real* column_scale;
 
-void finish_int8(const Gemm& g, const Int8Task& t, const Int8Strip& s) {
-  const Int8Rows& a = *t.rows;
-  alignas(64) real product[kInt8Strip * kPanel];
-  const int j = s.panel * kPanel;
-  Vec column_scale[kPanelVecs];
-  for (int v = 0; v < kPanelVecs; ++v) column_scale[v] = load(t.scale + j + v * kLanes);
-  for (int r = 0; r < s.rows; ++r) {
-    const int offset = a.kernel->offset == 0 ? 0 : a.kernel->offset * a.total[s.i + r];
-    const Vec row_scale = splat(a.scale[s.i + r]);
-    for (int v = 0; v < kPanelVecs; ++v) {
-      const int at = r * kPanel + v * kLanes;
-      store(product + at, to_real(s.whole + at, offset) * (row_scale * column_scale[v]));
+  template <class F>
+  WAM_INLINE void each_row(F f) const {
+    Vec columns[kPanelVecs];
+    for (int v = 0; v < kPanelVecs; ++v) columns[v] = load(column_scale + v * kLanes);
+    const int offset = a->kernel->offset;
+    for (int r = 0; r < rows; ++r) {
+      const Vec row = splat(a->scale[i + r]);
+      const int32_t less = offset == 0 ? 0 : offset * a->total[i + r];
+      Vec product[kPanelVecs];
+      for (int v = 0; v < kPanelVecs; ++v)
+        product[v] = to_real(whole + r * kPanel + v * kLanes, less) * (row * columns[v]);
+      f(r, product);
     }
   }
-  finish_tile(g, product, s.i, s.rows, j, smaller(kPanel, g.n - j));
+  void write(real* to) const {
+    each_row([=](int r, const Vec(&x)[kPanelVecs]) {
+      for (int v = 0; v < kPanelVecs; ++v) store(to + r * kPanel + v * kLanes, x[v]);
+    });
+  }
+};
+
+/// c = product + bias + residual, without a stop in memory.
+inline void finish_whole(const Gemm& g, const Int8Tile& tile, int j) {
+  const ptrdiff_t ldc = g.ldc, ldr = g.ldr;
+  real* const c = g.c + tile.i * ldc + j;
+  const real* const bias = g.bias == nullptr ? nullptr : g.bias + j;
+  const real* const residual = g.residual == nullptr ? nullptr : g.residual + tile.i * ldr + j;
+  tile.each_row([=](int r, const Vec(&product)[kPanelVecs]) {
+    for (int v = 0; v < kPanelVecs; ++v) {
+      Vec x = product[v];
+      if (bias != nullptr) x = x + load(bias + v * kLanes);
+      if (residual != nullptr) x = x + load(residual + r * ldr + v * kLanes);
+      store(c + r * ldc + v * kLanes, x);
+    }
+  });
 }
 
 /// Rows [t.row_begin, t.row_end) x panels [t.panel_begin, t.panel_end) of g, of activations quantised before.
 void int8_task(const Gemm& g, const Int8Task& t) {
   const Int8Rows& a = *t.rows;
   const Int8Kernel& kernel = *a.kernel;
-  // A strip is finished after the sums of the next one have begun: AMX works on those meanwhile.
-  alignas(64) int32_t whole[2][kInt8Strip * kPanel];
-  Int8Strip waiting;
+  alignas(64) int32_t whole[kInt8Strip * kPanel];
+  alignas(64) real product[kInt8Strip * kPanel], gate[kInt8Strip * kPanel];
   const int strip = kernel.strip_rows(t.row_end - t.row_begin);
   const int bytes = kernel.wide ? 2 : 1, depth = (g.k + 3) / 4 * 4;
   // Rows that stay in the second-level cache while all panels pass.
   constexpr ptrdiff_t kCached = 1 << 20;
   const int most = larger(static_cast<int>(kCached / (a.lda * bytes)) / strip, 1) * strip;
-  int buffer = 0;
+  const auto multiply = [&](int panel, int i, int rows) {
+    kernel.product(depth, static_cast<const char*>(a.values) + i * a.lda * bytes, a.lda, rows, strip,
+                   t.panels + static_cast<ptrdiff_t>(panel) * a.padded * kPanel, whole);
+    return Int8Tile{whole, &a, i, rows, t.scale + panel * kPanel};
+  };
   kernel.begin(strip);
   for (int begin = t.row_begin; begin < t.row_end; begin += most) {
     const int end = smaller(begin + most, t.row_end);
     for (int panel = t.panel_begin; panel < t.panel_end; ++panel) {
-      const uint8_t* weights = t.panels + static_cast<ptrdiff_t>(panel) * a.padded * kPanel;
+      const int j = panel * kPanel, columns = smaller(kPanel, g.n - j);
       for (int i = begin; i < end; i += strip) {
-        const Int8Strip next = {i, smaller(strip, end - i), panel, whole[buffer]};
-        kernel.product(depth, static_cast<const char*>(a.values) + i * a.lda * bytes, a.lda, next.rows, strip, weights,
-                       whole[buffer]);
-        if (waiting.rows > 0) finish_int8(g, t, waiting);
-        waiting = next;
-        buffer ^= 1;
+        const int rows = smaller(strip, end - i);
+        if (g.gated) {
+          multiply(panel, i, rows).write(gate);
+          multiply(g.n / kPanel + panel, i, rows).write(product);
+          finish_gated_tile(g, gate, product, i, rows, j);
+        } else if (columns == kPanel && g.activation == Activation::none) {
+          finish_whole(g, multiply(panel, i, rows), j);
+        } else {
+          multiply(panel, i, rows).write(product);
+          finish_tile(g, product, i, rows, j, columns);
+        }
       }
     }
   }
   kernel.end();
-  if (waiting.rows > 0) finish_int8(g, t, waiting);
 }
 
 }  // namespace wam::cpu::WAM_ISA

@@ -141,7 +141,7 @@ __attribute__((target("amx-tile"))) void end() { _tile_release(); }
 /// kTwo: two tiles of rows, else one; the second begins at row `second`.
 template <bool kTwo>
 __attribute__((target("amx-tile,amx-int8"))) void multiply(int depth, const int8_t* a, ptrdiff_t lda, int second,
-                                                        const uint8_t* panel, int32_t* sum) {
+                                                           const uint8_t* panel, int32_t* sum) {
   constexpr ptrdiff_t kStride = 4 * kPanel;
   const int8_t* below = a + second * lda;
   _tile_zero(0);

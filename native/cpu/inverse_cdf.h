@@ -5,8 +5,9 @@ namespace wam::cpu {
 
 /// Inverse CDF in index order over weights summed by blocks (flow_kernels.h): the least index whose running sum exceeds
 /// `target`, or reaches it when `kInclusive`. Running sums are double. Never an index of weight 0 unless all are.
-template <bool kInclusive>
-int inverse_cdf(int count, const real* weight, const double* block_sum, double target) {
+/// `weights(block)` points to the weights of one block; it is asked once.
+template <bool kInclusive, class Sum, class Weights>
+int inverse_cdf(int count, const Sum* block_sum, double target, Weights weights) {
   const auto passed = [target](double sum) { return kInclusive ? sum >= target : sum > target; };
   double running = 0, start = 0;
   int block = 0;
@@ -14,22 +15,23 @@ int inverse_cdf(int count, const real* weight, const double* block_sum, double t
     if (!(block_sum[b] > 0)) continue;
     block = b;
     start = running;
-    running += block_sum[b];
+    running += static_cast<double>(block_sum[b]);
     if (passed(running)) break;
   }
   // Rounding may let the running sum of the elements end just short of the block's, or of a target close to the total:
   // the last element that has a weight is meant then.
+  const real* weight = weights(block);
   const int begin = block * kSumBlock;
-  const int end = begin + kSumBlock < count ? begin + kSumBlock : count;
-  int last = begin;
+  const int size = count - begin < kSumBlock ? count - begin : kSumBlock;
+  int last = 0;
   running = start;
-  for (int i = begin; i < end; ++i) {
+  for (int i = 0; i < size; ++i) {
     if (!(weight[i] > 0)) continue;
     last = i;
     running += static_cast<double>(weight[i]);
     if (passed(running)) break;
   }
-  return last;
+  return begin + last;
 }
 
 }  // namespace wam::cpu

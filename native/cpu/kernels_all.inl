@@ -2,14 +2,18 @@
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 
-#include "cpu/gelu.inl"
+#include "cpu/gates.inl"
+#include "cpu/gemm_tile.inl"
+
+#include "cpu/gemm_bf16.inl"
+#include "cpu/gemm_pack.inl"
+
 #include "cpu/gemm.inl"
 
 #include "cpu/attention.inl"
 #include "cpu/attention_backward.inl"
 #include "cpu/norm.inl"
 
-#include "cpu/gemm_bf16.inl"
 #include "cpu/gemm_int8.inl"
 #include "cpu/int8_units.inl"
 
@@ -30,7 +34,6 @@ const Kernels& kernels() {
       .gemm_task = gemm_task,
       .add_column_sums = add_column_sums,
       .narrow_panel = narrow_panel,
-      .bf16_task = bf16_task,
       .quantise_panel = quantise_panel,
       .quantise_activations = quantise_activations,
       .int8_task = int8_task,

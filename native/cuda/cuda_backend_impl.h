@@ -86,10 +86,11 @@ class GpuBackend final : public Backend {
 
   // cuda_tokens.cpp
   void nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
-                     std::int32_t* token, real* distance2) override;
+                     std::int32_t* token, real* distance2, const PackedTable* packed) override;
+  std::unique_ptr<PackedTable> pack_table(int vocab, int dim, const real* table, bool normalise) override;
   double triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                         const std::int32_t* positive, const std::int32_t* negative, const real* margin, bool normalise,
-                        real* dtable, double scale) override;
+                        real* dtable, double scale, bool add) override;
   void generalized_kl(int rows, int vocab, const real* logits, const std::int32_t* x_1, const std::int32_t* x_t,
                       const double* rate, real* loss, real* dlogits) override;
 

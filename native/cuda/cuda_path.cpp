@@ -3,6 +3,7 @@
 #include <cfloat>
 #include <cmath>
 
+#include "core/error.h"
 #include "cuda/cuda_backend_impl.h"
 #include "cuda/kernel_info.h"
 #include "kernels/path_rows.cuh"
@@ -99,8 +100,15 @@ struct TableMemory {
   float* distance = nullptr;  // [rows_of_pass, vocab]
 };
 
+/// The kernels know the released form of the general metric alone.
+void require_released(const TokenMetric& metric) {
+  if (!is_line(metric) && !(metric.normalise && metric.squared))
+    throw Error("ERR_ARGUMENT", "the GPU measures distances of normalised rows, squared again, and no others");
+}
+
 template <class Scratch>
 TableMemory table_memory(const TokenMetric& metric, int rows, Scratch scratch) {
+  require_released(metric);
   if (is_line(metric) || rows <= 0) return {};
   const auto vocab = static_cast<std::size_t>(metric.vocab),
              most = static_cast<std::size_t>(rows_of_pass(metric, rows));
@@ -246,6 +254,8 @@ void GpuBackend::topk_posterior(int rows, int vocab, const real* logits, const f
 }
 
 void GpuBackend::path_step(const PathStep& s) {
+  if (s.draw == nullptr || s.total != nullptr)
+    throw Error("ERR_ARGUMENT", "path_step on the GPU: expected `draw`, and no `total`");
   const auto take = [this](int slot, std::size_t bytes) { return scratch_bytes(slot, bytes); };
   PathDrawParams p;
   p.rates = s.rule != StepRule::renoise;
@@ -296,6 +306,7 @@ void GpuBackend::path_rates(int rows, const TokenMetric& metric, const real* bet
 }
 
 void GpuBackend::metric_distance(int rows, const TokenMetric& metric, const std::int32_t* x_1, real* distance) {
+  require_released(metric);
   if (rows <= 0) return;
   if (is_line(metric)) {
     using Config = LineDistanceConfig;

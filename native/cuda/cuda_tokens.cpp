@@ -59,8 +59,10 @@ void launch_bounds(cudaStream_t stream, int multiprocessors, TokenBoundsParams p
 
 }  // namespace
 
+std::unique_ptr<PackedTable> GpuBackend::pack_table(int, int, const real*, bool) { return nullptr; }
+
 void GpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, const real* table, bool normalise,
-                               std::int32_t* token, real* distance2) {
+                               std::int32_t* token, real* distance2, const PackedTable*) {
   if (rows <= 0 || vocab <= 0) return;
   using Bounds = TokenBoundsConfig;
   using Scan = TokenScanConfig;
@@ -152,7 +154,8 @@ void GpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, 
 
 double GpuBackend::triplet_margin(int count, int vocab, int dim, const real* table, const std::int32_t* anchor,
                                   const std::int32_t* positive, const std::int32_t* negative, const real* margin,
-                                  bool normalise, real* dtable, double scale) {
+                                  bool normalise, real* dtable, double scale, bool add) {
+  if (dtable != nullptr && !add) fill(elements(vocab, dim), 0, dtable);
   if (count <= 0) return 0;
   using Distances = TripletDistancesConfig;
   TripletDistancesParams d;

@@ -17,9 +17,10 @@ struct Shape {
   int m, n, k;
 };
 // Edges of the tiles (16 and 32 rows, 16 and 32 columns), of groups of k (2, 4, 64) and of blocks of k (256).
-const Shape kShapes[] = {{1, 1, 1},    {1, 401, 33},   {2, 16, 5},      {3, 33, 17},   {7, 31, 300},   {12, 32, 64},
-                         {13, 65, 1},  {16, 32, 63},   {17, 64, 65},    {24, 401, 128}, {25, 100, 255}, {31, 32, 66},
-                         {33, 17, 96}, {49, 48, 257},  {120, 256, 192}, {150, 130, 129}, {300, 401, 96}, {500, 33, 1030}};
+const Shape kShapes[] = {{1, 1, 1},       {1, 401, 33},   {2, 16, 5},     {3, 33, 17},   {7, 31, 300},
+                         {12, 32, 64},    {13, 65, 1},    {16, 32, 63},   {17, 64, 65},  {24, 401, 128},
+                         {25, 100, 255},  {31, 32, 66},   {33, 17, 96},   {49, 48, 257}, {120, 256, 192},
+                         {150, 130, 129}, {300, 401, 96}, {500, 33, 1030}};
 
 const char* unit_name(Int8Unit unit) {
   return unit == Int8Unit::amx ? "amx" : unit == Int8Unit::vnni ? "vnni" : "words";
@@ -96,7 +97,8 @@ struct Linear {
         if (form == Form::layer_norm_bias || form == Form::bias_gelu_residual) x += bias[static_cast<std::size_t>(j)];
         if (form == Form::bias_gelu_residual)
           x = 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))) + residual[static_cast<std::size_t>(i) * shape.n + j];
-        if (form == Form::gated) x = x / (1 + std::exp(-x)) * product[static_cast<std::size_t>(i) * columns + shape.n + j];
+        if (form == Form::gated)
+          x = x / (1 + std::exp(-x)) * product[static_cast<std::size_t>(i) * columns + shape.n + j];
         out.push_back(x);
       }
     }
