@@ -151,16 +151,14 @@ __attribute__((target("amx-tile,amx-int8"))) void multiply(int depth, const int8
     _tile_zero(3);
   }
   for (int p = 0; p < depth; p += kInt8Block) {
-    _tile_loadd(4, a + p, lda);
     _tile_loadd(6, panel, kStride);
+    _tile_loadd(4, a + p, lda);
+    if constexpr (kTwo) _tile_loadd(5, below + p, lda);
     _tile_dpbssd(0, 4, 6);
+    if constexpr (kTwo) _tile_dpbssd(2, 5, 6);
     _tile_loadd(7, panel + kTileBytes, kStride);
     _tile_dpbssd(1, 4, 7);
-    if constexpr (kTwo) {
-      _tile_loadd(5, below + p, lda);
-      _tile_dpbssd(2, 5, 6);
-      _tile_dpbssd(3, 5, 7);
-    }
+    if constexpr (kTwo) _tile_dpbssd(3, 5, 7);
     panel += kInt8Block * kPanel;
   }
   _tile_stored(0, sum, kStride);
