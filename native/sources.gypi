@@ -29,6 +29,7 @@
       "native/cpu/cpu_backend_flow.cpp",
       "native/cpu/cpu_backend_posterior.cpp",
       "native/cpu/cpu_gemm.cpp",
+      "native/cpu/cpu_gemm_narrow.cpp",
       "native/cpu/cpu_refine.cpp",
       "native/cpu/cpu_rows.cpp",
       "native/cpu/cpu_table.cpp",
@@ -36,6 +37,7 @@
       "native/cpu/cpu_topk.cpp",
       "native/cpu/cpu_training.cpp",
       "native/cpu/cpu_triplet.cpp",
+      "native/cpu/int8_units.cpp",
       "native/cpu/kernels_portable.cpp",
       "native/flow/grid.cpp",
       "native/flow/mixture.cpp",
@@ -161,6 +163,7 @@
     "wam_test_sources": [
       "native/test/cpu_attention_test.cpp",
       "native/test/cpu_gemm_test.cpp",
+      "native/test/cpu_narrow_test.cpp",
       "native/test/cpu_nn_test.cpp",
       "native/test/cpu_training_test.cpp",
       "native/test/flow_posterior_test.cpp",

@@ -12,14 +12,17 @@
 
 namespace wam::cpu {
 
-struct Kernels;      // kernels.h
-struct FlowKernels;  // flow_kernels.h
+class CpuPackedTable;   // cpu_table.h
+class CpuPackedWeight;  // packed_weight.h
+struct FlowKernels;     // flow_kernels.h
+struct Int8Kernel;      // int8_unit.h
+struct Kernels;         // kernels.h
 struct TableView;
-class CpuPackedTable;  // cpu_table.h
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(ThreadPool* pool, Isa isa);
+  /// `int8`: what sums the products of int8 weights.
+  CpuBackend(ThreadPool* pool, Isa isa, Precision precision, const Int8Kernel& int8);
   ~CpuBackend() override;
   const char* name() const override;
 
@@ -135,6 +138,9 @@ class CpuBackend final : public Backend {
   void multiply(const Gemm& g);
   void multiply_then_gate(const Gemm& g);
   const real* normalised(const Gemm& g);
+  // cpu_gemm_narrow.cpp
+  void narrow(const real* panels, int k, int count, CpuPackedWeight& weight);
+  void multiply_int8(const Gemm& g, const CpuPackedWeight& weight);
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
 
@@ -155,6 +161,8 @@ class CpuBackend final : public Backend {
 
   ThreadPool* const pool_;
   const Isa isa_;
+  const Precision precision_;
+  const Int8Kernel& int8_;
   const Kernels& kernels_;
   const FlowKernels& flow_;
   std::vector<Scratch> worker_scratch_;

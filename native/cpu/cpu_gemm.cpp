@@ -3,15 +3,10 @@
 
 #include "cpu/cpu_backend_impl.h"
 #include "cpu/kernels.h"
+#include "cpu/packed_weight.h"
 
 namespace wam::cpu {
 namespace {
-
-class CpuPackedWeight final : public PackedWeight {
- public:
-  std::shared_ptr<WeightChunk> memory;
-  real* panels = nullptr;
-};
 
 constexpr std::size_t kLanes = 16;  // of the kernels' vector
 // Part of a that is multiplied with all panels before the next: about half of a second-level cache of 1 or 2 MiB.
@@ -36,8 +31,15 @@ std::unique_ptr<PackedWeight> CpuBackend::pack(const real* b, int ldb, bool b_tr
   const int panels = (n + kernels_.panel - 1) / kernels_.panel;
   auto packed = std::make_unique<CpuPackedWeight>();
   const std::size_t count = panel_size(k, kernels_.panel) * static_cast<std::size_t>(panels);
-  packed->panels = static_cast<real*>(weight_memory_.take(count * sizeof(real), &packed->memory));
-  pack_panels(b, ldb, b_transposed, k, n, packed->panels);
+  packed->precision = precision_ == Precision::int8 && k > kInt8MaxDepth ? Precision::fp32 : precision_;
+  if (packed->precision == Precision::fp32) {
+    packed->panels = static_cast<real*>(weight_memory_.take(count * sizeof(real), &packed->memory));
+    pack_panels(b, ldb, b_transposed, k, n, packed->panels);
+  } else {
+    Scratch wide;
+    pack_panels(b, ldb, b_transposed, k, n, wide.get<real>(count));
+    narrow(wide.get<real>(count), k, panels, *packed);
+  }
   return packed;
 }
 
@@ -58,7 +60,9 @@ void CpuBackend::pack_panels(const real* b, int ldb, bool b_transposed, int k, i
 void CpuBackend::gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
   Gemm plain = g;
-  if (g.norm != nullptr) {
+  const auto* packed = static_cast<const CpuPackedWeight*>(g.packed);
+  const bool quantises = packed != nullptr && packed->precision == Precision::int8;  // and normalises as it does
+  if (g.norm != nullptr && !quantises) {
     plain.a = normalised(g);
     plain.lda = g.k;
     plain.norm = nullptr;
@@ -107,6 +111,8 @@ const real* CpuBackend::normalised(const Gemm& g) {
 }
 
 void CpuBackend::multiply(const Gemm& g) {
+  const auto* packed = static_cast<const CpuPackedWeight*>(g.packed);
+  if (packed != nullptr && packed->precision == Precision::int8) return multiply_int8(g, *packed);
   const int width = kernels_.panel, height = kernels_.strip;
   const int columns = g.gated ? 2 * g.n : g.n;  // of b
   const int panels = (g.n + width - 1) / width, strips = (g.m + height - 1) / height;
@@ -116,7 +122,7 @@ void CpuBackend::multiply(const Gemm& g) {
   whole.block_rows = std::max(2 * height, static_cast<int>(kBlockBytes / sizeof(real)) / whole.depth / height * height);
   // Rows far apart fall into the same few sets of the first-level cache.
   whole.pack_a = g.a_transposed || (whole.depth > kGemmBlock && strips > 2 && panels > 2 && g.lda > kWideRow);
-  whole.reads_on = g.packed != nullptr;
+  whole.reads_on = packed != nullptr;
 
   // About four tasks a thread, none below 2^18 multiply-adds (some microseconds). Few rows are cut by columns, so that a
   // weight goes into one core's cache only; many rows by rows, so that a is packed once.
@@ -126,8 +132,9 @@ void CpuBackend::multiply(const Gemm& g) {
   const int row_parts = strips >= 2 * wanted ? wanted : 1;
   const int column_parts = row_parts == 1 ? std::min(panels, wanted) : 1;
 
-  if (g.packed != nullptr) {
-    whole.panels = static_cast<const CpuPackedWeight*>(g.packed)->panels;
+  if (packed != nullptr) {
+    whole.panels = packed->panels;
+    if (packed->precision == Precision::bf16) whole.bf16_panels = reinterpret_cast<std::uint16_t*>(packed->narrow);
   } else {
     const bool read_again = row_parts > 1 || g.m > whole.block_rows;
     if (!g.accumulate && read_again) {

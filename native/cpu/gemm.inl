@@ -67,6 +67,9 @@ inline PanelOperand panel_operand(const Gemm& g, const GemmTask& t, int panel, i
     out.b = t.panels + panel * size + ptrdiff_t{k0} * kPanel;
     // The next panel to be read is mostly the one behind this; of weights so is the first panel of the next product.
     if (panel + 1 < t.panel_end || t.reads_on) out.next = out.b + size;
+  } else if (t.bf16_panels != nullptr) {
+    widen_panel(t.bf16_panels + (panel * ptrdiff_t{g.k} + k0) * kPanel, depth, t.b_scratch);
+    out.b = t.b_scratch;
   } else {
     const ptrdiff_t row = g.b_transposed ? j : k0, column = g.b_transposed ? k0 : j;
     pack_panel(g.b + row * g.ldb + column, g.ldb, g.b_transposed, depth, columns, t.b_scratch);
