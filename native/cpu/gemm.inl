@@ -188,6 +188,16 @@ inline void gemm_block(const Gemm& g, const GemmTask& t, int row, const Strips& 
   }
 }
 
+/// Rotates the heads of c in the columns of the task, while they are near.
+inline void rotate_heads(const Gemm& g, const GemmTask& t, int row, int rows) {
+  const HeadRotation& r = *g.rotation;
+  const int first = t.panel_begin * kPanel / r.head_dim;
+  const int heads = smaller(r.heads, t.panel_end * kPanel / r.head_dim) - first;
+  if (heads <= 0) return;
+  rope(rows, heads, r.head_dim, r.position + row, t.cos, t.sin, false,
+       g.c + static_cast<ptrdiff_t>(row) * g.ldc + first * r.head_dim, g.ldc);
+}
+
 /// Rows [t.row_begin, t.row_end) x panels [t.panel_begin, t.panel_end) of g.
 void gemm_task(const Gemm& g, const GemmTask& t) {
   const int rows = t.row_end - t.row_begin, blocks = (rows + t.block_rows - 1) / t.block_rows;
@@ -197,6 +207,7 @@ void gemm_task(const Gemm& g, const GemmTask& t) {
     const Strips strips(end - begin);
     for (int k0 = 0; k0 == 0 || k0 < g.k; k0 += t.depth)
       gemm_block(g, t, t.row_begin + begin, strips, k0, smaller(t.depth, g.k - k0));
+    if (t.cos != nullptr) rotate_heads(g, t, t.row_begin + begin, end - begin);
   }
 }
 

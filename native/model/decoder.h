@@ -26,6 +26,7 @@ struct Fused {
   bool gated = false;  // W holds gate rows, then as many rows to be gated
   const real* residual = nullptr;
   int ldr = 0;
+  const HeadRotation* rotation = nullptr;
 };
 
 /// y = act(norm(x) W^T + b) + residual.
