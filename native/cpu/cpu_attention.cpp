@@ -7,7 +7,7 @@
 namespace wam::cpu {
 namespace {
 
-// Rows of a part: packing the keys costs about as much as attending with two or three rows.
+// Rows of a part: one tile of queries.
 constexpr std::int64_t kPartRows = 32;
 
 /// Multiply-adds of the two products of the forward pass, times head_dim.
