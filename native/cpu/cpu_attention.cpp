@@ -38,7 +38,7 @@ void CpuBackend::attention(const Attention& a) {
     kernels_.attention(a, t);
   };
   const int tasks = static_cast<int>(units * parts);
-  if (score_count(a) * a.head_dim < 1 << 18) {
+  if (score_count(a) * a.head_dim < 1 << 17) {
     for (int task = 0; task < tasks; ++task) body(task, 0);
   } else {
     parallel(tasks, body);
