@@ -12,6 +12,7 @@ const kEngine = {
   device: 'cpu',
   threads: 1,
   isa: 'portable',
+  precision: 'fp32',
   maxSamples: 4,
   maxSteps: 4,
   queueLimit: 8,
@@ -252,6 +253,7 @@ test('engines say why they cannot be made', () => {
   expect(make({ threads: 0 })).toMatchObject({ code: 'ERR_RANGE' });
   expect(make({ threads: '1' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ isa: 'mmx' })).toMatchObject({ code: 'ERR_ARGUMENT' });
+  expect(make({ precision: 'f16' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ queueLimit: 0 })).toMatchObject({ code: 'ERR_RANGE' });
 });
 
