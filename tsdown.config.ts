@@ -19,6 +19,7 @@ export default defineConfig([
       index: 'lib/index.ts',
       'cli/main': 'lib/cli/main.ts',
       'conformance/main': 'lib/conformance/main.ts',
+      'bench/inner': 'bench/inner.ts',
     },
     format: 'esm',
     clean: true,

@@ -1,21 +1,38 @@
 // The bench suites.
 //
-//   npm run bench                               all of them, a table
-//   npm run bench -- --filter sim --json        one of planner, sim, kernels; one JSON line a row
+//   npm run bench                               all of them, tables
+//   npm run bench -- --filter sim --json        one of planner, sim, workloads, kernels; one JSON line a row
+//   npm run bench -- --filter workloads --only W1c,W3 --rounds 5 --long --isa avx2
+//   npm run bench -- --peers                    the workloads with onnxruntime-node beside them
+//   npm run bench -- --check                    the workloads against bench/baseline, or --save-baseline
+//   node bench/main.mjs --peer-format --threads 1 --round 1 --only W1c --quick      the native program alone, its lines
 //   npm run bench -- --data DIR --split val --calls 2000
 //   npm run bench -- --filter sim --scene scene.json
 //   npm run bench -- --filter kernels --precision bf16 --gpu 0       on a machine that has a GPU
 
+import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { flag, option } from './options.mjs';
 
 // Imported when wanted: only some need the built package.
 const suites = {
+  workloads: async () => (await import('./workloads/suite.mjs')).benchWorkloads,
   planner: async () => (await import('./planner.mjs')).benchPlanner,
   sim: async () => (await import('./simulator.mjs')).benchSimulator,
   kernels: async () => (await import('./kernels.mjs')).benchKernels,
 };
-const wanted = option('filter', Object.keys(suites).join(',')).split(',');
+if (flag('peer-format')) {
+  const { findProgram, notBuilt } = await import('./workloads/program.mjs');
+  const program = findProgram();
+  if (program === undefined) throw new Error(notBuilt);
+  const args = process.argv.slice(2).filter((arg) => arg !== '--peer-format');
+  process.exit(spawnSync(program, args, { stdio: 'inherit' }).status ?? 1);
+}
+
+const workloadsAlone = ['peers', 'check', 'save-baseline'].some(flag);
+const wanted = option('filter', workloadsAlone ? 'workloads' : Object.keys(suites).join(',')).split(
+  ',',
+);
 for (const name of wanted) {
   if (!Object.hasOwn(suites, name)) {
     console.error(`--filter: expected ${Object.keys(suites).join(' or ')}, received ${name}`);

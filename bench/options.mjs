@@ -8,8 +8,8 @@ export function option(name, fallback) {
 
 export const flag = (name) => process.argv.includes(`--${name}`);
 
-/** Nearest-rank percentile of numbers. */
+/** Nearest-rank percentile of numbers; 0 is the least. */
 export function percentile(values, p) {
   const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)];
+  return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)];
 }

@@ -11,6 +11,7 @@ const addon = native();
 const kEngine = {
   device: 'cpu',
   threads: 1,
+  spin: true,
   isa: 'portable',
   precision: 'fp32',
   maxSamples: 4,
@@ -254,6 +255,7 @@ test('engines say why they cannot be made', () => {
   expect(make({ threads: '1' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ isa: 'mmx' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ precision: 'f16' })).toMatchObject({ code: 'ERR_ARGUMENT' });
+  expect(make({ spin: undefined })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ queueLimit: 0 })).toMatchObject({ code: 'ERR_RANGE' });
 });
 

@@ -6,9 +6,12 @@
 #include "cpu/gemm_tile.inl"
 
 #include "cpu/gemm_bf16.inl"
+
 #include "cpu/gemm_pack.inl"
 
 #include "cpu/gemm.inl"
+
+#include "cpu/attention_tiles.inl"
 
 #include "cpu/attention.inl"
 #include "cpu/attention_backward.inl"

@@ -15,7 +15,16 @@ namespace wam::bench {
 
 namespace {
 
+#if defined(__clang__)
+constexpr const char* kCompiler = __VERSION__;
+#elif defined(__GNUC__)
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#else
+constexpr const char* kCompiler = "unknown compiler";
+#endif
 constexpr int kRepetitions = 9;
+
+std::string quoted(const char* text) { return '"' + std::string(text) + '"'; }
 
 volatile float sink;
 
@@ -136,6 +145,8 @@ void print_hand_off() {
 }  // namespace
 
 void print_limits(const Options& options) {
+  std::printf("{\"program\":\"wam_flow_cpu_bench\",\"compiler\":%s,\"isa\":%s}\n", quoted(kCompiler).c_str(),
+              quoted(cpu::isa_name(options.isa)).c_str());
   std::vector<int> teams = {1};
   if (options.threads > 1) teams.push_back(options.threads);
   for (const int threads : teams) {
