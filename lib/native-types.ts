@@ -37,7 +37,7 @@ export interface CpuInfo {
 
 /** The device of a backend. */
 export type NativeDevice =
-  | { device: 'cpu'; isa: Isa }
+  | { device: 'cpu'; isa: Isa; precision: 'fp32' | 'bf16' | 'int8' }
   | { device: 'cuda' | 'simt'; gpu: number; precision: 'fp32' | 'bf16' | 'f16' };
 
 /** Devices beside the CPU. */

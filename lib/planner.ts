@@ -1,4 +1,4 @@
-import { describeDevice } from './device.js';
+import { describeDevice, type Precision } from './device.js';
 import { argumentError, WamFlowError } from './errors.js';
 import { type Checkpoint, loadCheckpoint } from './model/checkpoint.js';
 import type { ModelConfig } from './model/config.js';
@@ -47,7 +47,9 @@ export class Planner {
   readonly device: 'cpu' | 'cuda' | 'simt';
   /** Instruction set on the CPU; undefined on another device. */
   readonly isa: Isa | undefined;
-  /** The device in words: `avx512`, `cuda fp32`. */
+  /** Of the weights on the CPU, of matrix products and attention on a GPU. */
+  readonly precision: Precision;
+  /** The device in words: `avx512`, `avx512 int8`, `cuda fp32`. */
   readonly engine: string;
   readonly threads: number;
   /** Poses of a plan. */
@@ -73,6 +75,7 @@ export class Planner {
     this.directory = checkpoint.directory;
     this.device = options.device;
     this.isa = options.device === 'cpu' ? options.isa : undefined;
+    this.precision = options.precision;
     this.engine = describeDevice(options);
     this.threads = options.threads;
     this.waypoints = tokens.waypoints;

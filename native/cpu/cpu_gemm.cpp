@@ -182,7 +182,7 @@ void CpuBackend::multiply(const Gemm& g) {
   }
   const auto depth = static_cast<std::size_t>(std::min(whole.depth, std::max(g.k, 1)));
   const auto block_rows = static_cast<std::size_t>(std::min(whole.block_rows, g.m) + height);
-  const std::size_t b_size = whole.panels == nullptr ? depth * static_cast<std::size_t>(width) : 0;
+  const std::size_t b_size = packed == nullptr && whole.panels == nullptr ? depth * static_cast<std::size_t>(width) : 0;
   const std::size_t gate_size = g.gated ? block_rows * static_cast<std::size_t>(width) : 0;
   // Strips are cut evenly, so a block may have one more than its rows need.
   const std::size_t a_size = whole.pack_a ? (block_rows + static_cast<std::size_t>(height)) * depth + kLanes : 0;

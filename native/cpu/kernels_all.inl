@@ -10,6 +10,7 @@
 #include "cpu/gemm_tile.inl"
 
 #include "cpu/gemm_bf16.inl"
+
 #include "cpu/gemm_pack.inl"
 
 #include "cpu/gemm.inl"
