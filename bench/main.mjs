@@ -1,7 +1,7 @@
 // The bench suites.
 //
 //   npm run bench                               all of them, a table
-//   npm run bench -- --filter sim --json        one of planner, sim, kernels; one JSON line a row
+//   npm run bench -- --filter sim --json        one of paced, crowd, planner, sim, kernels; one JSON line a row
 //   npm run bench -- --data DIR --split val --calls 2000
 //   npm run bench -- --filter sim --scene scene.json
 //   npm run bench -- --filter kernels --precision bf16 --gpu 0       on a machine that has a GPU
@@ -11,6 +11,8 @@ import { flag, option } from './options.mjs';
 
 // Imported when wanted: only some need the built package.
 const suites = {
+  paced: async () => (await import('./paced.mjs')).benchPaced,
+  crowd: async () => (await import('./paced.mjs')).benchCrowd,
   planner: async () => (await import('./planner.mjs')).benchPlanner,
   sim: async () => (await import('./simulator.mjs')).benchSimulator,
   kernels: async () => (await import('./kernels.mjs')).benchKernels,
