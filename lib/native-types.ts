@@ -156,7 +156,7 @@ export interface TensorLayout {
 export type EngineOptions = NativeDevice & {
   /** Threads that work on one plan on the CPU, the engine's own included; no more than cores are used. */
   threads: number;
-  /** Whether they wait for each other, and the engine's own for the next plan, by spinning for a bounded time. */
+  /** Whether they wait for each other by spinning, for a bounded time. */
   spin: boolean;
   maxSamples: number;
   maxSteps: number;

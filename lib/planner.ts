@@ -62,6 +62,7 @@ export class Planner {
   readonly #slots: number;
   readonly #packer = new ObservationPacker();
   readonly #request = new Float64Array(kRequestSize);
+  #scratch = new ArrayBuffer(0);
   #jobs = 0;
   #closed: Promise<void> | undefined;
 
@@ -136,11 +137,12 @@ export class Planner {
     options?.signal?.throwIfAborted();
     if (out !== undefined) checkOut('out', out, this.#slots);
     const shape = this.#pack([observation], options, 'observation', 0, calledAt);
-    const result = new ArrayBuffer(resultBytes(shape.steps, shape.samples, this.#slots));
+    const bytes = resultBytes(shape.steps, shape.samples, this.#slots);
+    if (this.#scratch.byteLength < bytes) this.#scratch = new ArrayBuffer(bytes);
     const { maps, sizes, meta, values, lanes } = this.#packer;
-    native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, result);
+    native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, this.#scratch);
     const totalUs = (performance.now() - calledAt) * 1000;
-    return readResult(result, 0, shape, totalUs, out);
+    return readResult(this.#scratch.slice(0, bytes), 0, shape, totalUs, out);
   }
 
   /**

@@ -135,13 +135,15 @@ Attention Decoder::attention_of(const LayerActivations& a, const Segments& segme
 }
 
 const real* Decoder::forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
-                             const Segments& last, const std::int32_t* position, const Dropout& dropout) {
+                             const Segments& last, const std::int32_t* position, const Dropout& dropout,
+                             const LayerWatch& watch) {
   const int hidden = config_.hidden, head_dim = config_.head_dim();
   const real theta = static_cast<real>(config_.rope_theta);
   const auto row = [](real* base, int index, int width) {
     return base == nullptr ? nullptr : base + static_cast<std::int64_t>(index) * width;
   };
   for (int l = 0; l < config_.layers; ++l) {
+    if (watch.gives_up != nullptr && watch.gives_up(watch.context, l)) return nullptr;
     const Layer& layer = network_.layers[static_cast<std::size_t>(l)];
     LayerActivations& a = activations_[static_cast<std::size_t>(l)];
     real* output = activations_[static_cast<std::size_t>(l) + 1].input;
