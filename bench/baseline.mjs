@@ -13,6 +13,7 @@ const keyOf = ({ workload, threads }) => `${workload} ${threads}T`;
  *
  * @param rows of `combine`, reference loops among them.
  * @param bound of a row: 'arithmetic' or 'memory'.
+ * @returns {Record<string, { ratio: number, reference: string }>}
  */
 export function ratios(rows, bound) {
   const least = new Map();
@@ -21,6 +22,7 @@ export function ratios(rows, bound) {
       least.set(workload, Math.min(leastMs, least.get(workload) ?? Number.POSITIVE_INFINITY));
     }
   }
+  /** @type {Record<string, { ratio: number, reference: string }>} */
   const result = {};
   for (const row of rows) {
     if (row.workload.startsWith('reference.')) continue;
