@@ -154,8 +154,10 @@ export interface TensorLayout {
 }
 
 export type EngineOptions = NativeDevice & {
-  /** Threads that work on one plan on the CPU, the engine's own included. */
+  /** Threads that work on one plan on the CPU, the engine's own included; no more than cores are used. */
   threads: number;
+  /** Whether they wait for each other, and the engine's own for the next plan, by spinning for a bounded time. */
+  spin: boolean;
   maxSamples: number;
   maxSteps: number;
   /** Plans that may wait; one more is refused with `ERR_RANGE`. */

@@ -126,18 +126,32 @@ export class ObservationPacker {
     values[at++] = width;
     let before = Number.NEGATIVE_INFINITY;
     for (let k = 0; k < history.length; k++) {
-      const state = history[k] as MotionState;
-      if (!isState(state)) throw badState(`${path()}.history[${k}]`, state);
-      if (!(state.t > before)) {
-        throw argumentError(`${path()}.history[${k}].t`, `a time after ${before}`, state.t);
+      const state = history[k];
+      if (typeof state !== 'object' || state === null) {
+        throw badState(`${path()}.history[${k}]`, state);
       }
-      before = state.t;
-      values[at] = state.t;
-      values[at + 1] = state.x;
-      values[at + 2] = state.y;
-      values[at + 3] = state.heading;
-      values[at + 4] = state.vx;
-      values[at + 5] = state.vy;
+      // Each field is read once: most of the time goes into fetching these objects.
+      const { t, x, y, heading, vx, vy } = state as MotionState;
+      if (
+        !within(t, kMaxAge) ||
+        !within(x, kMaxPosition) ||
+        !within(y, kMaxPosition) ||
+        !within(heading, kMaxHeading) ||
+        !within(vx, kMaxSpeed) ||
+        !within(vy, kMaxSpeed)
+      ) {
+        throw badState(`${path()}.history[${k}]`, state);
+      }
+      if (!(t > before)) {
+        throw argumentError(`${path()}.history[${k}].t`, `a time after ${before}`, t);
+      }
+      before = t;
+      values[at] = t;
+      values[at + 1] = x;
+      values[at + 2] = y;
+      values[at + 3] = heading;
+      values[at + 4] = vx;
+      values[at + 5] = vy;
       at += kStateNumbers;
     }
     if (Math.abs(before) > kPresentTolerance) {
@@ -194,20 +208,7 @@ function badSize(path: string, value: unknown): WamFlowError {
   return argumentError(path, `a size over 0 and up to ${kMaxSize} metres`, value, 'ERR_RANGE');
 }
 
-/** Whether every field is a number in its range; comparisons with NaN are false. */
-function isState(state: unknown): state is MotionState {
-  if (typeof state !== 'object' || state === null) return false;
-  const { t, x, y, heading, vx, vy } = state as MotionState;
-  return (
-    within(t, kMaxAge) &&
-    within(x, kMaxPosition) &&
-    within(y, kMaxPosition) &&
-    within(heading, kMaxHeading) &&
-    within(vx, kMaxSpeed) &&
-    within(vy, kMaxSpeed)
-  );
-}
-
+/** Whether it is a number in the range; comparisons with NaN are false. */
 function within(value: unknown, limit: number): boolean {
   return typeof value === 'number' && value >= -limit && value <= limit;
 }

@@ -12,7 +12,10 @@ export interface PlanTiming {
   totalUs: number;
 }
 
-/** A planned trajectory. Poses are x, y (metres) and heading (radians) in the ego's present frame. */
+/**
+ * A planned trajectory. Poses are x, y (metres) and heading (radians) in the ego's present frame. The trajectory has memory
+ * of its own; refinements, samples and tokens share one buffer.
+ */
 export interface Plan {
   /** [waypoints, 3], `intervalS` apart, the first one interval ahead; for the point that the ego's history tracks. */
   trajectory: Float32Array;
@@ -47,53 +50,55 @@ export function resultBytes(steps: number, samples: number, slots: number): numb
 }
 
 /**
- * Reads one packed result into arrays of its own.
+ * Reads one packed result. The trajectory is an array of its own, or `out`; everything else are views of `buffer`.
  *
- * @param index which result of the call's.
- * @param out takes the trajectory when given.
+ * @param start where the result begins.
  */
 export function readResult(
   buffer: ArrayBuffer,
-  index: number,
+  start: number,
   shape: { steps: number; samples: number; slots: number },
   totalUs: number,
   out?: Float32Array,
 ): Plan {
   const { steps, samples, slots } = shape;
-  const start = index * resultBytes(steps, samples, slots);
   const head = new Float64Array(buffer, start, kHead);
-  const [stepsRun, featuresUs, prefixUs, stepsUs, queueUs] = head as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const stepsRun = head[0] as number;
+  // In the order of the packed result.
   const plan = slots * 4;
   let at = start + kHead * 8;
-  const plans = (count: number) => {
-    const rows = Array.from({ length: count }, (_, i) =>
-      new Float32Array(buffer, at + i * plan, slots).slice(),
-    );
-    at += count * plan;
-    return rows;
-  };
-  const [planned] = plans(1) as [Float32Array];
-  const refinements = plans(stepsRun);
-  at += (steps - stepsRun) * plan;
-  const sampled = plans(samples);
+  const planned = new Float32Array(buffer, at, slots);
+  at += plan;
+  const refinements: Float32Array[] = [];
+  for (let i = 0; i < stepsRun; i++) {
+    refinements.push(new Float32Array(buffer, at + i * plan, slots));
+  }
+  at += steps * plan;
+  const sampled: Float32Array[] = [];
+  for (let i = 0; i < samples; i++) sampled.push(new Float32Array(buffer, at + i * plan, slots));
+  at += samples * plan;
   const logProbability = new Float32Array(buffer, at, samples * slots);
-  const margins = new Float32Array(buffer, at + samples * plan, samples * slots);
-  at += 2 * samples * plan;
-  const tokens = sampled.map((_, i) => new Int32Array(buffer, at + i * plan, slots).slice());
-  out?.set(planned);
+  at += samples * plan;
+  const margins = new Float32Array(buffer, at, samples * slots);
+  at += samples * plan;
+  const tokens: Int32Array[] = [];
+  for (let i = 0; i < samples; i++) tokens.push(new Int32Array(buffer, at + i * plan, slots));
+  let trajectory = out;
+  if (trajectory) trajectory.set(planned);
+  else trajectory = planned.slice();
   return {
-    trajectory: out ?? planned,
+    trajectory,
     refinements,
     samples: sampled,
     tokens,
     stepsRun,
-    timing: { featuresUs, prefixUs, stepsUs, queueUs, totalUs },
+    timing: {
+      featuresUs: head[1] as number,
+      prefixUs: head[2] as number,
+      stepsUs: head[3] as number,
+      queueUs: head[4] as number,
+      totalUs,
+    },
     confidence: Math.exp(mean(logProbability)),
     margin: least(margins),
   };
@@ -101,12 +106,15 @@ export function readResult(
 
 function mean(values: Float32Array): number {
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
   return sum / values.length;
 }
 
 function least(values: Float32Array): number {
   let result = Number.POSITIVE_INFINITY;
-  for (const value of values) if (value < result) result = value;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value < result) result = value;
+  }
   return result;
 }

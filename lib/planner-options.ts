@@ -7,8 +7,16 @@ import type { EngineOptions } from './native.js';
  * which means the CPU when an instruction set is named.
  */
 export interface PlannerOptions extends DeviceOptions {
-  /** Threads that work on one plan on the CPU, 1 to 1024. Same plans whatever their number. */
+  /**
+   * Threads that work on one plan on the CPU, 1 to 1024; no more than the process may use cores. Same plans whatever
+   * their number.
+   */
   threads?: number;
+  /**
+   * Whether threads wait by spinning: for each other within a plan, and for some 50 us after it. False: they sleep at
+   * once, which leaves their cores to others and costs tens of microseconds at every joint of a plan of several threads.
+   */
+  spin?: boolean;
   /** Samples of one plan at most, 1 to 4096; sizes the memory. */
   maxSamples?: number;
   /** Steps of one plan at most, 1 to 4096. */
@@ -21,6 +29,7 @@ export interface PlannerOptions extends DeviceOptions {
 export const kPlannerDefaults = {
   device: 'auto',
   threads: 1,
+  spin: true,
   maxSamples: 64,
   maxSteps: 64,
   queueLimit: 1024,
@@ -46,10 +55,16 @@ export function engineOptions(options: PlannerOptions): EngineOptions {
   return {
     ...chooseDevice(options, d.device),
     threads: integer('threads', options.threads ?? d.threads, 1024),
+    spin: boolean('spin', options.spin ?? d.spin),
     maxSamples: integer('maxSamples', options.maxSamples ?? d.maxSamples, 4096),
     maxSteps: integer('maxSteps', options.maxSteps ?? d.maxSteps, 4096),
     queueLimit: integer('queueLimit', options.queueLimit ?? d.queueLimit, 1 << 20),
   };
+}
+
+function boolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw argumentError(`options.${name}`, 'a boolean', value);
+  return value;
 }
 
 function integer(name: string, value: unknown, max: number): number {

@@ -60,7 +60,6 @@ export class Planner {
   readonly #slots: number;
   readonly #packer = new ObservationPacker();
   readonly #request = new Float64Array(kRequestSize);
-  #scratch = new ArrayBuffer(0);
   #jobs = 0;
   #closed: Promise<void> | undefined;
 
@@ -134,12 +133,11 @@ export class Planner {
     options?.signal?.throwIfAborted();
     if (out !== undefined) checkOut('out', out, this.#slots);
     const shape = this.#pack([observation], options, 'observation', 0, calledAt);
-    const bytes = resultBytes(shape.steps, shape.samples, this.#slots);
-    if (this.#scratch.byteLength < bytes) this.#scratch = new ArrayBuffer(bytes);
+    const result = new ArrayBuffer(resultBytes(shape.steps, shape.samples, this.#slots));
     const { maps, sizes, meta, values, lanes } = this.#packer;
-    native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, this.#scratch);
+    native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, result);
     const totalUs = (performance.now() - calledAt) * 1000;
-    return readResult(this.#scratch, 0, shape, totalUs, out);
+    return readResult(result, 0, shape, totalUs, out);
   }
 
   /**
@@ -287,7 +285,12 @@ export class Planner {
       const buffer = await pending;
       if (buffer === undefined) throw signal?.reason;
       const totalUs = (performance.now() - calledAt) * 1000;
-      return observations.map((_, i) => readResult(buffer, i, shape, totalUs));
+      const bytes = resultBytes(shape.steps, shape.samples, shape.slots);
+      if (observations.length === 1) return [readResult(buffer, 0, shape, totalUs)];
+      // Each with a buffer of its own, so that a plan that is kept does not keep the batch.
+      return observations.map((_, i) =>
+        readResult(buffer.slice(i * bytes, (i + 1) * bytes), 0, shape, totalUs),
+      );
     } finally {
       signal?.removeEventListener('abort', abort);
     }

@@ -50,6 +50,7 @@ describe('options', () => {
     [{ threads: 0 }, 'ERR_RANGE'],
     [{ threads: 2.5 }, 'ERR_ARGUMENT'],
     [{ threads: 1e9 }, 'ERR_RANGE'],
+    [{ spin: 1 }, 'ERR_ARGUMENT'],
     [{ isa: 'sse2' }, 'ERR_ARGUMENT'],
     [{ maxSamples: 0 }, 'ERR_RANGE'],
     [{ maxSteps: 1e6 }, 'ERR_RANGE'],

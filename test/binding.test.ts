@@ -11,6 +11,7 @@ const addon = native();
 const kEngine = {
   device: 'cpu',
   threads: 1,
+  spin: true,
   isa: 'portable',
   maxSamples: 4,
   maxSteps: 4,
@@ -252,6 +253,7 @@ test('engines say why they cannot be made', () => {
   expect(make({ threads: 0 })).toMatchObject({ code: 'ERR_RANGE' });
   expect(make({ threads: '1' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ isa: 'mmx' })).toMatchObject({ code: 'ERR_ARGUMENT' });
+  expect(make({ spin: undefined })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ queueLimit: 0 })).toMatchObject({ code: 'ERR_RANGE' });
 });
 

@@ -88,11 +88,11 @@ Engine::Engine(std::shared_ptr<Environment> environment, std::shared_ptr<const m
     : environment_(environment),
       model_(std::move(model)),
       options_(options),
-      thread_(std::move(environment), options.queue_limit) {}
+      thread_(std::move(environment), options.queue_limit, options.spin) {}
 
 void Engine::build() {
   if (options_.threads > 1 && options_.device.device == Device::cpu) {
-    pool_ = std::make_unique<ThreadPool>(options_.threads);
+    pool_ = std::make_unique<ThreadPool>(options_.threads, TeamOptions{.spin = options_.spin});
   }
   backend_ = make_backend(options_.device, pool_.get());
   planner_ = std::make_unique<model::PlanEngine>(model_, *backend_, options_.limits);
@@ -100,6 +100,7 @@ void Engine::build() {
 }
 
 void Engine::compute(PlanWork& work) {
+  const ThreadPool::Burst burst(pool_.get());
   for (int i = 0; i < work.count; ++i) {
     const auto k = static_cast<std::size_t>(i);
     if (work.options.abort != nullptr && work.options.abort->load()) return;
@@ -124,6 +125,10 @@ napi_value Engine::plan(napi_env env, std::unique_ptr<PlanWork> work, double num
     if (listener != nullptr) napi_delete_reference(env, listener);
     throw;
   }
+}
+
+void Engine::expect_plan() {
+  if (pool_ != nullptr && !thread_.closed()) pool_->wake();
 }
 
 void Engine::plan_here(PlanWork& work) {

@@ -17,6 +17,7 @@ namespace wam::binding {
 
 struct EngineOptions {
   int threads = 1;
+  bool spin = true;
   DeviceChoice device;
   model::PlanLimits limits;
   std::size_t queue_limit = 0;
@@ -35,6 +36,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   napi_value start(napi_env env);
   /// A promise of the results as an ArrayBuffer, or of undefined when aborted. `on_step` may be null.
   napi_value plan(napi_env env, std::unique_ptr<PlanWork> work, double job, napi_value on_step);
+  /// Lets threads that sleep wake up while the caller prepares its call. Only a hint.
+  void expect_plan();
   /// On this thread.
   void plan_here(PlanWork& work);
   napi_value close(napi_env env);

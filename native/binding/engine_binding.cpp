@@ -32,6 +32,7 @@ EngineOptions read_engine_options(Napi::Value value) {
   const Fields fields(value, "options");
   EngineOptions options;
   options.threads = fields.integer("threads", 1, kMaxThreads);
+  options.spin = fields.boolean("spin");
   options.device = read_device(fields);
   options.limits.max_samples = fields.integer("maxSamples", 1, kMaxSamples);
   options.limits.max_steps = fields.integer("maxSteps", 1, kMaxSteps);
@@ -90,6 +91,7 @@ struct PlanArguments {
 /// plan(engine, maps, sizes, meta, values, lanes, request, onStep?)
 napi_value plan(napi_env env, napi_callback_info info) {
   PlanArguments arguments(env, info);
+  arguments.engine->expect_plan();
   std::unique_ptr<PlanWork> work = arguments.engine->take_work();
   arguments.read(env, *work);
   napi_valuetype type;
@@ -101,6 +103,7 @@ napi_value plan(napi_env env, napi_callback_info info) {
 napi_value plan_sync(napi_env env, napi_callback_info info) {
   PlanArguments arguments(env, info);
   Engine& engine = *arguments.engine;
+  engine.expect_plan();
   std::unique_ptr<PlanWork> work = engine.take_work();
   arguments.read(env, *work);
   const int slots = engine.model().config().slots();

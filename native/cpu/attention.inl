@@ -1,157 +1,165 @@
-// Attention forward. The keys of a segment form a list: range a, then range b. They are packed as K^T panels
-// [keys/kPanel][head_dim][kPanel] and V rows [keys][value_ld], so that both products run on the GEMM tiles. Keys are
-// taken kKeyTile at a time with an online softmax; a row's result depends on its own keys alone.
+// Attention forward, a tile of kQueryTile query rows at a time, with the scores transposed: a row for each key, a lane
+// for each query. So keys and values are read where they are, the softmax runs down the lanes, and only the queries are
+// packed. Keys are taken kKeyTile at a time and never stored as N x N; a row's result depends on its own keys alone.
+//
+// Scores are in units of log 2, and the softmax is taken against an integer near the first score, not against the
+// maximum: 2^(s - base) is 2^(s - round(s)) with another exponent, so the base changes no bit of a result as long as
+// nothing overflows.
 
 namespace wam::cpu::WAM_ISA {
 
 constexpr int kKeyTile = 128;
-static_assert(kKeyTile % kPanel == 0);
+constexpr int kQueryTile = 32;
+constexpr real kHeadroom = 60;  // scores may lie this far above the base: 2^60 times values and keys is finite
+constexpr real kLog2e = static_cast<real>(1.4426950408889634074), kLn2 = static_cast<real>(0.69314718055994530942);
 
-inline int round_to_panel(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
+/// Keys [t0, t0 + count) of the list of s, which is range a, then range b. x: the head's first column of row 0.
+struct KeyPieces {
+  int begin[2];  // row of the first key of a piece
+  Piece piece[2];
 
-/// The key list of one segment and what is packed of it.
-struct KeyList {
-  int a_begin = 0, a_rows = 0, b_begin = 0, b_rows = 0;
-
-  int size() const { return a_rows + b_rows; }
-  int row(int j) const { return j < a_rows ? a_begin + j : b_begin + j - a_rows; }
-  /// Takes the ranges of s; returns how many leading keys of the list stayed the same.
-  int assign(const AttentionSegment& s) {
-    const bool same = s.a_begin == a_begin && s.a_rows == a_rows;
-    a_begin = s.a_begin, a_rows = s.a_rows, b_begin = s.b_begin, b_rows = s.b_rows;
-    return same ? a_rows : 0;
+  KeyPieces(const AttentionSegment& s, int t0, int count, const real* x, ptrdiff_t ld) {
+    const int cut = larger(0, smaller(s.a_rows - t0, count));
+    begin[0] = s.a_begin + t0, begin[1] = s.b_begin + larger(0, t0 - s.a_rows);
+    piece[0] = {x + begin[0] * ld, cut};
+    piece[1] = {x + begin[1] * ld, count - cut};
+  }
+  /// Makes them rows of whole vectors in `to`; returns their distance.
+  ptrdiff_t pad(ptrdiff_t ld, int dim, real* to) {
+    const int width = round_to_lanes(dim);
+    for (Piece& p : piece) {
+      copy_padded_rows(p.x, ld, p.rows, dim, to);
+      p.x = to, to += p.rows * width;
+    }
+    return width;
   }
 };
 
-/// K^T panels (or V^T) of the keys from the panel of key `from` on. x: head's first column of row 0.
-inline void pack_key_panels(const KeyList& keys, int from, const real* x, int ld, int dim, real* panels) {
-  for (int j = from / kPanel * kPanel; j < keys.size(); j += kPanel) {
-    const int columns = smaller(kPanel, keys.size() - j);
-    const auto row = [&](int c) { return x + static_cast<ptrdiff_t>(keys.row(j + c)) * ld; };
-    for (int v = 0; v < kPanel; v += kLanes) pack_rows_as_columns(row, v, dim, columns, panels + ptrdiff_t{j} * dim);
+/// products[keys][ldp] = keys[keys, dim] columns[dim][ldp], for `queries` columns.
+inline void key_products(const KeyPieces& keys, ptrdiff_t ld, int dim, const real* columns, int queries, real* products,
+                         ptrdiff_t ldp) {
+  for (const Piece& piece : keys.piece) {
+    multiply_rows(piece.rows, round_to_lanes(queries), dim, piece.x, ld, columns, ldp, products, ldp, false);
+    products += piece.rows * ldp;
   }
 }
 
-/// to[kWidth], a multiple of 16 values: from[0, n), then zeros.
-inline void copy_padded(const real* from, int n, real* to, int width) {
-  for (int d = 0; d < width; d += kLanes)
-    store(to + d, n - d >= kLanes ? load(from + d) : n > d ? load_partial(from + d, n - d) : zero());
-}
-inline void pack_key_rows(const KeyList& keys, int from, const real* x, int ld, int dim, real* rows) {
-  const int width = round_to_panel(dim);
-  for (int j = from; j < keys.size(); ++j)
-    copy_padded(x + static_cast<ptrdiff_t>(keys.row(j)) * ld, dim, rows + ptrdiff_t{j} * width, width);
+/// What a tile of query rows has seen so far.
+struct SoftmaxState {
+  real base[kQueryTile], total[kQueryTile];  // total = sum of 2^(score - base)
+  real top[kQueryTile], next[kQueryTile];    // of the last key tile: the largest score (at least base), the new total
+};
+
+/// Scores of `count` keys become weights 2^(score - base); lane i sees the first `visible + i` keys. Returns false when
+/// a score lies above the headroom of its lane; then the weights are no use.
+inline bool weigh_keys(real* scores, int count, int visible, int queries, SoftmaxState* state) {
+  bool fits = true;
+  for (int v = 0; v < queries; v += kLanes) {
+    const int whole = larger(0, smaller(count, visible + v));  // keys that all lanes see
+    const Vec base = load(state->base + v), lane = iota() + splat(static_cast<real>(v));
+    const Exp2 power(base);
+    Vec top = base, total = load(state->total + v);
+    real* s = scores + v;
+    for (int j = 0; j < whole; ++j, s += kQueryTile) {
+      const Vec x = load(s), p = power(x);
+      top = max(top, x), total = total + p;
+      store(s, p);
+    }
+    for (int j = whole; j < count; ++j, s += kQueryTile) {
+      const Mask sees = gt(lane, splat(static_cast<real>(j - visible)));
+      const Vec x = load(s), p = select(sees, power(x), zero());
+      top = select(sees, max(top, x), top), total = total + p;
+      store(s, p);
+    }
+    store(state->top + v, top);
+    store(state->next + v, total);
+    fits = fits && bits(gt(top, base + splat(kHeadroom))) == 0;
+  }
+  return fits;
 }
 
-/// scores[rows][kKeyTile] = x[rows, dim] panels^T for keys [t0, t0 + count) of the list.
-inline void key_products(int rows, const real* x, ptrdiff_t ldx, int dim, const real* panels, int t0, int count,
-                         real* scores) {
-  for (int j = 0; j < count; j += kPanel)
-    kTiles.row_major[rows](dim, x, ldx, panels + ptrdiff_t{t0 + j} * dim, kPanel, scores + j, kKeyTile, false);
-}
-
-inline int longest_key_list(const Attention& a) {
-  int longest = 0;
-  for (int s = a.group_offsets[0]; s < a.group_offsets[a.groups]; ++s)
-    longest = larger(longest, a.segments[s].a_rows + a.segments[s].b_rows);
-  return longest;
+/// Raises the base of every lane whose scores need it to their largest, and what was summed against it so far.
+inline void raise_bases(int queries, int width, SoftmaxState* state, real* sums) {
+  real factor[kQueryTile];
+  for (int v = 0; v < queries; v += kLanes) {
+    const Vec base = load(state->base + v), top = load(state->top + v);
+    const Vec raised = select(gt(top, base + splat(kHeadroom)), round(top), base);
+    const Vec change = Exp2(raised)(base);
+    store(state->base + v, raised);
+    store(state->total + v, load(state->total + v) * change);
+    store(factor + v, change);
+  }
+  for (int i = 0; i < queries; ++i)
+    for (int d = 0; d < width; d += kLanes) store(sums + i * width + d, load(sums + i * width + d) * splat(factor[i]));
 }
 
 size_t attention_scratch(const Attention& a) {
-  const size_t keys = static_cast<size_t>(round_to_panel(longest_key_list(a)));
-  const size_t width = static_cast<size_t>(round_to_panel(a.head_dim));
-  return keys * a.head_dim + keys * width + kStrip * (kKeyTile + width);
+  const size_t dim = static_cast<size_t>(a.head_dim), width = static_cast<size_t>(round_to_lanes(a.head_dim));
+  return kQueryTile * (dim + kKeyTile + width) + (width == dim ? 0 : kKeyTile * width);
 }
 
-/// Turns the first `visible` of `count` scores into exp(scale * score - maximum), the rest into zeros up to a whole
-/// panel, and updates the running maximum and sum. Returns the factor for what was summed before.
-inline real softmax_tile(real* score, int visible, int count, real scale, real* maximum, real* total) {
-  Vec top = splat(*maximum);
-  int j = 0;
-  for (; j + kLanes <= visible; j += kLanes) top = max(top, load(score + j) * splat(scale));
-  if (j < visible) top = max(top, select(first_lanes(visible - j), load(score + j) * splat(scale), top));
-  const real peak = max_lane(top);
-  Vec sums = zero();
-  for (j = 0; j < visible; j += kLanes) {
-    Vec p = exp(fma(load(score + j), splat(scale), splat(-peak)));
-    if (j + kLanes > visible) p = select(first_lanes(visible - j), p, zero());
-    sums = sums + p;
-    store(score + j, p);
-  }
-  for (; j < count; j += kLanes) store(score + j, zero());
-  const real before = scalar_exp(*maximum - peak);
-  *total = *total * before + sum(sums);
-  *maximum = peak;
-  return before;
-}
-
-/// Query rows [q0, q0 + rows) of segment s, absolute row of the first: s.q_begin + q0; columns of one head.
-inline void attend(const Attention& a, const AttentionSegment& s, int head, int q0, int rows, const real* key_panels,
-                   const real* value_rows, real* scratch) {
-  const int dim = a.head_dim, width = round_to_panel(dim), keys = s.a_rows + s.b_rows;
-  const int first = s.q_begin + q0;
-  real* const scores = scratch;
-  real* const sums = scratch + kStrip * kKeyTile;  // [rows][width]
-  real maximum[kStrip], total[kStrip];
-  for (int r = 0; r < rows; ++r) maximum[r] = static_cast<real>(-__builtin_inf()), total[r] = 0;
+/// Query rows [q0, q0 + rows) of segment s, rows <= kQueryTile; columns of one head.
+inline void attend(const Attention& a, const AttentionSegment& s, int head, int q0, int rows, real* scratch) {
+  const int dim = a.head_dim, width = round_to_lanes(dim), keys = s.a_rows + s.b_rows;
+  const int kv_column = head / (a.heads / a.kv_heads) * dim;
+  const ptrdiff_t first = s.q_begin + q0;
+  real* const columns = scratch;                      // [dim][kQueryTile]
+  real* const scores = columns + kQueryTile * dim;    // [kKeyTile][kQueryTile]
+  real* const sums = scores + kKeyTile * kQueryTile;  // [kQueryTile][width]
+  real* const padded = sums + kQueryTile * width;     // [kKeyTile][width]: values, when a head is no whole vectors
+  alignas(64) SoftmaxState state;
+  transpose_rows(a.q + first * a.ldq + head * dim, a.ldq, rows, dim, a.scale * kLog2e, columns, kQueryTile);
   const int seen = s.causal ? smaller(keys, s.a_rows + q0 + rows) : keys;
-  const real* q = a.q + static_cast<ptrdiff_t>(first) * a.ldq + head * dim;
   for (int t0 = 0; t0 < seen; t0 += kKeyTile) {
     const int count = smaller(kKeyTile, seen - t0);
-    key_products(rows, q, a.ldq, dim, key_panels, t0, count, scores);
-    for (int r = 0; r < rows; ++r) {
-      const int visible = s.causal ? smaller(count, s.a_rows + q0 + r + 1 - t0) : count;
-      real* score = scores + r * kKeyTile;
-      if (visible <= 0) {
-        for (int j = 0; j < count; j += kLanes) store(score + j, zero());
-        continue;
+    const int visible = s.causal ? s.a_rows + q0 + 1 - t0 : count;
+    const KeyPieces k(s, t0, count, a.k + kv_column, a.ldk);
+    key_products(k, a.ldk, dim, columns, rows, scores, kQueryTile);
+    if (t0 == 0) {
+      for (int v = 0; v < rows; v += kLanes) {
+        store(state.base + v, round(load(scores + v)));
+        store(state.total + v, zero());
       }
-      const real before = softmax_tile(score, visible, count, a.scale, maximum + r, total + r);
-      if (t0 > 0 && before != 1)
-        for (int d = 0; d < width; d += kLanes) store(sums + r * width + d, load(sums + r * width + d) * splat(before));
     }
-    for (int d = 0; d < width; d += kPanel)
-      kTiles.row_major[rows](count, scores, kKeyTile, value_rows + ptrdiff_t{t0} * width + d, width, sums + d, width,
-                             t0 > 0);
+    if (!weigh_keys(scores, count, visible, rows, &state)) {
+      raise_bases(rows, t0 > 0 ? width : 0, &state, sums);
+      key_products(k, a.ldk, dim, columns, rows, scores, kQueryTile);
+      weigh_keys(scores, count, visible, rows, &state);
+    }
+    memcpy(state.total, state.next, sizeof state.total);
+    KeyPieces v(s, t0, count, a.v + kv_column, a.ldv);
+    ptrdiff_t ldv = a.ldv;
+    if (width != dim) ldv = v.pad(a.ldv, dim, padded);
+    multiply_columns(rows, width, scores, kQueryTile, v.piece, ldv, sums, width, t0 > 0);
   }
   for (int r = 0; r < rows; ++r) {
-    real* out = a.out + static_cast<ptrdiff_t>(first + r) * a.ldo + head * dim;
-    const Vec scale = splat(total[r] > 0 ? 1 / total[r] : total[r]);
+    real* const out = a.out + (first + r) * a.ldo + head * dim;
+    const Vec scale = splat(seen > 0 ? 1 / state.total[r] : 0);
     for (int d = 0; d < dim; d += kLanes)
-      store_partial(out + d, seen > 0 ? load(sums + r * width + d) * scale : zero(), smaller(kLanes, dim - d));
-    if (a.lse != nullptr) a.lse[static_cast<ptrdiff_t>(first + r) * a.heads + head] = maximum[r] + scalar_log(total[r]);
+      store_head(out + d, seen > 0 ? load(sums + r * width + d) * scale : zero(), dim - d);
+    if (a.lse != nullptr)
+      a.lse[(first + r) * a.heads + head] =
+          seen > 0 ? state.base[r] * kLn2 + scalar_log(state.total[r]) : static_cast<real>(-__builtin_inf());
   }
 }
 
-void attention(const Attention& a, const AttentionTask& t) {
-  const int shared = a.heads / a.kv_heads, dim = a.head_dim, width = round_to_panel(dim);
-  const int begin = a.group_offsets[t.group], end = a.group_offsets[t.group + 1];
-  const ptrdiff_t longest = round_to_panel(longest_key_list(a));
-  real* const key_panels = t.scratch;
-  real* const value_rows = key_panels + longest * dim;
-  real* const tile_scratch = value_rows + longest * width;
+inline int query_tiles(int rows) { return (rows + kQueryTile - 1) / kQueryTile; }
 
-  int64_t items = 0;  // (segment, head, strip) in this order; this part does [low, high)
-  for (int s = begin; s < end; ++s) items += ptrdiff_t{shared} * Strips(a.segments[s].q_rows).count;
+void attention(const Attention& a, const AttentionTask& t) {
+  const int shared = a.heads / a.kv_heads;
+  const int begin = a.group_offsets[t.group], end = a.group_offsets[t.group + 1];
+  int64_t items = 0;  // (segment, head, tile) in this order; this part does [low, high)
+  for (int s = begin; s < end; ++s) items += ptrdiff_t{shared} * query_tiles(a.segments[s].q_rows);
   const int64_t low = items * t.part / t.parts, high = items * (t.part + 1) / t.parts;
   int64_t item = 0;
-  KeyList keys;
   for (int i = begin; i < end; ++i) {
     const AttentionSegment& s = a.segments[i];
-    const Strips strips(s.q_rows);
-    const int64_t next = item + ptrdiff_t{shared} * strips.count;
-    if (next <= low || item >= high) {
-      item = next;
-      continue;
-    }
-    const int same = keys.assign(s);
-    pack_key_panels(keys, same, a.k + t.kv_head * dim, a.ldk, dim, key_panels);
-    pack_key_rows(keys, same, a.v + t.kv_head * dim, a.ldv, dim, value_rows);
+    const int tiles = query_tiles(s.q_rows);
     for (int h = 0; h < shared; ++h) {
-      for (int strip = 0; strip < strips.count; ++strip, ++item) {
+      for (int tile = 0; tile < tiles; ++tile, ++item) {
         if (item < low || item >= high) continue;
-        const int q0 = strips.begin(strip);
-        attend(a, s, t.kv_head * shared + h, q0, strips.begin(strip + 1) - q0, key_panels, value_rows, tile_scratch);
+        const int q0 = tile * kQueryTile;
+        attend(a, s, t.kv_head * shared + h, q0, smaller(kQueryTile, s.q_rows - q0), t.scratch);
       }
     }
   }

@@ -52,16 +52,26 @@ Isa best_isa() {
 
 const char* isa_name(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "portable"; }
 
-std::unique_ptr<Backend> make_cpu_backend(ThreadPool* pool, Isa isa) {
+std::unique_ptr<Backend> make_cpu_backend(ThreadPool* pool, Isa isa, Precision precision) {
   if (!isa_supported(isa))
     throw Error("ERR_DEVICE_UNAVAILABLE", std::string("this processor or build cannot run the instruction set ") +
                                               isa_name(isa) + "; the best one here is " + isa_name(best_isa()));
-  return std::make_unique<CpuBackend>(pool, isa);
+  const Int8Unit unit = precision == Precision::int8 ? int8_units(isa).front() : Int8Unit::words;
+  return std::make_unique<CpuBackend>(pool, isa, precision, kernels_for(isa).int8_kernel(unit));
 }
 
-CpuBackend::CpuBackend(ThreadPool* pool, Isa isa)
+std::unique_ptr<Backend> make_int8_backend(ThreadPool* pool, Isa isa, Int8Unit unit) {
+  const std::vector<Int8Unit> units = int8_units(isa);
+  if (!isa_supported(isa) || std::find(units.begin(), units.end(), unit) == units.end())
+    throw Error("ERR_DEVICE_UNAVAILABLE", "this processor or process cannot use the unit for int8 products");
+  return std::make_unique<CpuBackend>(pool, isa, Precision::int8, kernels_for(isa).int8_kernel(unit));
+}
+
+CpuBackend::CpuBackend(ThreadPool* pool, Isa isa, Precision precision, const Int8Kernel& int8)
     : pool_(pool),
       isa_(isa),
+      precision_(precision),
+      int8_(int8),
       kernels_(kernels_for(isa)),
       flow_(flow_kernels_for(isa)),
       worker_scratch_(static_cast<std::size_t>(pool ? pool->threads() : 1)),

@@ -7,9 +7,7 @@
 
 #include "core/error.h"
 #include "cpu/cpu_backend_impl.h"
-#include "cpu/inverse_cdf.h"
-#include "cpu/metric_rows.h"
-#include "cpu/path_decision.h"
+#include "cpu/line_step.h"
 
 namespace wam::cpu {
 namespace {
@@ -26,17 +24,6 @@ void each_row(const FlowKernels& kernels, const TokenMetric& metric, double* scr
   }
 }
 
-int pick(const MetricRows::View& view, MetricRows& path, double target) {
-  return inverse_cdf<false>(view.count, path.block_sum(), target,
-                            [&](int block) { return path.weight() + block * kSumBlock; });
-}
-
-std::int32_t draw_from_path(const FlowKernels& kernels, MetricRows& path, int row, real beta, float draw) {
-  const MetricRows::View view = path.row(row, beta);
-  const double total = kernels.metric_weights(view.count, view.distance, beta, path.weight(), path.block_sum());
-  return view.begin + pick(view, path, draw * total);
-}
-
 void require_released(const TokenMetric& metric) {
   if (metric.coordinate == nullptr && !(metric.normalise && metric.squared))
     throw Error("ERR_ARGUMENT", "metric: expected distances of normalised rows, squared again");
@@ -46,25 +33,12 @@ void require_released(const TokenMetric& metric) {
 
 void CpuBackend::path_step(const PathStep& s) {
   if (s.metric.coordinate == nullptr) return table_step(s);
-  const real beta = finite(s.beta);
   const std::size_t size = MetricRows::scratch_size(s.metric);
   parallel_ranges(s.rows, MetricRows::unit(s.metric), MetricRows::cost(s.metric),
                   [&](std::int64_t begin, std::int64_t end, int worker) {
                     double* scratch = worker_scratch<double>(worker, size);
-                    each_row(flow_, s.metric, scratch, begin, end, s.x_1, [&](int row, MetricRows& path) {
-                      if (s.rule == StepRule::renoise) {
-                        s.x_next[row] = draw_from_path(flow_, path, row, beta, s.draw[row]);
-                        return;
-                      }
-                      const MetricRows::View view = path.row(row, beta);
-                      const real reach = path.distance_to(row, s.x_t[row]);
-                      double rates = 0;
-                      const double weights = flow_.metric_rates(view.count, view.distance, beta, reach, path.weight(),
-                                                                path.block_sum(), &rates);
-                      const Decision decision = decide(s, row, rates, weights);
-                      s.x_next[row] =
-                          decision.jumps ? view.begin + pick(view, path, decision.draw * rates) : s.x_t[row];
-                    });
+                    each_row(flow_, s.metric, scratch, begin, end, s.x_1,
+                             [&](int row, MetricRows& path) { step_row(flow_, s, path, row); });
                   });
 }
 

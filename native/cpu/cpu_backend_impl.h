@@ -8,17 +8,21 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/scratch.h"
+#include "cpu/weight_memory.h"
 
 namespace wam::cpu {
 
-struct Kernels;      // kernels.h
-struct FlowKernels;  // flow_kernels.h
+class CpuPackedTable;   // cpu_table.h
+class CpuPackedWeight;  // packed_weight.h
+struct FlowKernels;     // flow_kernels.h
+struct Int8Kernel;      // int8_unit.h
+struct Kernels;         // kernels.h
 struct TableView;
-class CpuPackedTable;  // cpu_table.h
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(ThreadPool* pool, Isa isa);
+  /// `int8`: what sums the products of int8 weights.
+  CpuBackend(ThreadPool* pool, Isa isa, Precision precision, const Int8Kernel& int8);
   ~CpuBackend() override;
   const char* name() const override;
 
@@ -132,7 +136,11 @@ class CpuBackend final : public Backend {
     return call_scratch_.get<T>(count);
   }
   void multiply(const Gemm& g);
+  void multiply_then_gate(const Gemm& g);
   const real* normalised(const Gemm& g);
+  // cpu_gemm_narrow.cpp
+  void narrow(const real* panels, int k, int count, CpuPackedWeight& weight);
+  void multiply_int8(const Gemm& g, const CpuPackedWeight& weight);
   void pack_panels(const real* b, int ldb, bool b_transposed, int k, int n, real* panels);
   void prepare_rotations(int head_dim, real theta, int positions);
 
@@ -153,10 +161,13 @@ class CpuBackend final : public Backend {
 
   ThreadPool* const pool_;
   const Isa isa_;
+  const Precision precision_;
+  const Int8Kernel& int8_;
   const Kernels& kernels_;
   const FlowKernels& flow_;
   std::vector<Scratch> worker_scratch_;
   Scratch call_scratch_;
+  WeightMemory weight_memory_;
   // Of operations that call others of this class, which take the scratch above.
   Scratch norm_scratch_, gated_scratch_, refine_scratch_;
   const std::unique_ptr<CpuPackedTable> transient_table_;  // of a call that brings none

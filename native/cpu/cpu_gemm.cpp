@@ -3,17 +3,25 @@
 
 #include "cpu/cpu_backend_impl.h"
 #include "cpu/kernels.h"
+#include "cpu/packed_weight.h"
 
 namespace wam::cpu {
 namespace {
 
-class CpuPackedWeight final : public PackedWeight {
- public:
-  Scratch memory;
-  real* panels = nullptr;
-};
-
 constexpr std::size_t kLanes = 16;  // of the kernels' vector
+// Part of a that is multiplied with all panels before the next: about half of a second-level cache of 1 or 2 MiB.
+constexpr std::size_t kBlockBytes = 768 << 10;
+constexpr int kWideRow = 1024;
+constexpr int kDeepest = 2048, kAccumulateDepth = 512;
+
+/// Values of k that are summed before the next of their rows: few enough that a panel of them stays near.
+int depth_of(const Gemm& g) {
+  if (g.accumulate) return kAccumulateDepth;
+  // An unfinished sum waits in c, which must not be the residual then; gates have nowhere to wait.
+  if (g.k <= kDeepest || g.gated || g.residual == g.c) return std::max(g.k, 1);
+  const int parts = (g.k + kDeepest - 1) / kDeepest;
+  return (g.k + parts * kGemmBlock - 1) / (parts * kGemmBlock) * kGemmBlock;
+}
 
 std::size_t panel_size(int k, int width) { return static_cast<std::size_t>(k) * static_cast<std::size_t>(width); }
 
@@ -22,8 +30,16 @@ std::size_t panel_size(int k, int width) { return static_cast<std::size_t>(k) * 
 std::unique_ptr<PackedWeight> CpuBackend::pack(const real* b, int ldb, bool b_transposed, int k, int n) {
   const int panels = (n + kernels_.panel - 1) / kernels_.panel;
   auto packed = std::make_unique<CpuPackedWeight>();
-  packed->panels = packed->memory.get<real>(panel_size(k, kernels_.panel) * static_cast<std::size_t>(panels));
-  pack_panels(b, ldb, b_transposed, k, n, packed->panels);
+  const std::size_t count = panel_size(k, kernels_.panel) * static_cast<std::size_t>(panels);
+  packed->precision = precision_ == Precision::int8 && k > kInt8MaxDepth ? Precision::fp32 : precision_;
+  if (packed->precision == Precision::fp32) {
+    packed->panels = static_cast<real*>(weight_memory_.take(count * sizeof(real), &packed->memory));
+    pack_panels(b, ldb, b_transposed, k, n, packed->panels);
+  } else {
+    Scratch wide;
+    pack_panels(b, ldb, b_transposed, k, n, wide.get<real>(count));
+    narrow(wide.get<real>(count), k, panels, *packed);
+  }
   return packed;
 }
 
@@ -44,28 +60,36 @@ void CpuBackend::pack_panels(const real* b, int ldb, bool b_transposed, int k, i
 void CpuBackend::gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
   Gemm plain = g;
-  if (g.norm != nullptr) {
+  const auto* packed = static_cast<const CpuPackedWeight*>(g.packed);
+  const bool quantises = packed != nullptr && packed->precision == Precision::int8;  // and normalises as it does
+  if (g.norm != nullptr && !quantises) {
     plain.a = normalised(g);
     plain.lda = g.k;
     plain.norm = nullptr;
   }
-  if (g.gated) {
-    const int wide = 2 * g.n;
-    real* both = gated_scratch_.get<real>(static_cast<std::size_t>(g.m) * static_cast<std::size_t>(wide));
-    plain.gated = false;
-    plain.n = wide;
-    plain.c = both;
-    plain.ldc = wide;
+  if (g.gated && g.n % kernels_.panel != 0) {
+    multiply_then_gate(plain);
+  } else {
     multiply(plain);
-    if (g.ldc == g.n) {
-      swiglu(g.m, g.n, both, wide, both + g.n, wide, g.c);
-    } else {
-      for (std::int64_t i = 0; i < g.m; ++i)
-        swiglu(1, g.n, both + i * wide, wide, both + i * wide + g.n, wide, g.c + i * g.ldc);
-    }
-    return;
   }
+}
+
+/// A gated product whose halves do not begin with a panel each.
+void CpuBackend::multiply_then_gate(const Gemm& g) {
+  const int wide = 2 * g.n;
+  real* both = gated_scratch_.get<real>(static_cast<std::size_t>(g.m) * static_cast<std::size_t>(wide));
+  Gemm plain = g;
+  plain.gated = false;
+  plain.residual = nullptr;
+  plain.n = wide;
+  plain.c = both;
+  plain.ldc = wide;
   multiply(plain);
+  for (std::int64_t i = 0; i < g.m; ++i) {
+    real* row = g.c + i * g.ldc;
+    swiglu(1, g.n, both + i * wide, wide, both + i * wide + g.n, wide, row);
+    if (g.residual != nullptr) axpy(g.n, 1, g.residual + i * g.ldr, row);
+  }
 }
 
 /// The normalised rows of g.a, [m, k] in scratch.
@@ -87,49 +111,58 @@ const real* CpuBackend::normalised(const Gemm& g) {
 }
 
 void CpuBackend::multiply(const Gemm& g) {
-  const int width = kernels_.panel, panels = (g.n + width - 1) / width;
-  const int height = kernels_.strip, strips = (g.m + height - 1) / height;
-
-  // About four tasks a thread, none below 2^18 multiply-adds (some microseconds). By rows where there are strips
-  // enough, else by columns as well; when accumulating (k is long, m and n are short) by columns first, since each task
-  // packs its own part of b block by block.
-  constexpr double kTaskWork = 1 << 18;
-  const double work = static_cast<double>(g.m) * g.n * std::max(g.k, 1);
-  const int wanted = threads() == 1 ? 1 : static_cast<int>(std::min(4.0 * threads(), 1 + work / kTaskWork));
-  int row_parts = std::min(strips, wanted), column_parts = std::min(panels, std::max(1, wanted / row_parts));
-  if (g.accumulate) {
-    column_parts = std::min(panels, wanted);
-    row_parts = std::min(strips, std::max(1, wanted / column_parts));
-  }
+  const auto* packed = static_cast<const CpuPackedWeight*>(g.packed);
+  if (packed != nullptr && packed->precision == Precision::int8) return multiply_int8(g, *packed);
+  const int width = kernels_.panel, height = kernels_.strip;
+  const int columns = g.gated ? 2 * g.n : g.n;  // of b
+  const int panels = (g.n + width - 1) / width, strips = (g.m + height - 1) / height;
 
   GemmTask whole;
-  if (g.packed != nullptr) {
-    whole.panels = static_cast<const CpuPackedWeight*>(g.packed)->panels;
+  whole.depth = depth_of(g);
+  whole.block_rows = std::max(2 * height, static_cast<int>(kBlockBytes / sizeof(real)) / whole.depth / height * height);
+  // Rows far apart fall into the same few sets of the first-level cache.
+  whole.pack_a = g.a_transposed || (whole.depth > kGemmBlock && strips > 2 && panels > 2 && g.lda > kWideRow);
+  whole.reads_on = packed != nullptr;
+
+  // About four tasks a thread, none below 2^18 multiply-adds (some microseconds). Few rows are cut by columns, so that a
+  // weight goes into one core's cache only; many rows by rows, so that a is packed once.
+  constexpr double kTaskWork = 1 << 18;
+  const double work = static_cast<double>(g.m) * columns * std::max(g.k, 1);
+  const int wanted = threads() == 1 ? 1 : static_cast<int>(std::min(4.0 * threads(), 1 + work / kTaskWork));
+  const int row_parts = strips >= 2 * wanted ? wanted : 1;
+  const int column_parts = row_parts == 1 ? std::min(panels, wanted) : 1;
+
+  if (packed != nullptr) {
+    whole.panels = packed->panels;
+    if (packed->precision == Precision::bf16) whole.bf16_panels = reinterpret_cast<std::uint16_t*>(packed->narrow);
   } else {
-    // With two strips or fewer, packing a row-major b costs more than reading it with long strides.
-    whole.b_direct = !g.b_transposed && strips <= 2;
-    if (!whole.b_direct && !g.accumulate && row_parts > 1) {
-      real* memory = call_scratch<real>(panel_size(g.k, width) * static_cast<std::size_t>(panels));
-      pack_panels(g.b, g.ldb, g.b_transposed, g.k, g.n, memory);
+    const bool read_again = row_parts > 1 || g.m > whole.block_rows;
+    if (!g.accumulate && read_again) {
+      real* memory =
+          call_scratch<real>(panel_size(g.k, width) * static_cast<std::size_t>((columns + width - 1) / width));
+      pack_panels(g.b, g.ldb, g.b_transposed, g.k, columns, memory);
       whole.panels = memory;
     }
   }
-  const std::size_t depth = static_cast<std::size_t>(g.accumulate ? std::min(g.k, kGemmBlock) : g.k);
+  const auto depth = static_cast<std::size_t>(std::min(whole.depth, std::max(g.k, 1)));
+  const auto block_rows = static_cast<std::size_t>(std::min(whole.block_rows, g.m) + height);
   const std::size_t b_size = whole.panels == nullptr ? depth * static_cast<std::size_t>(width) : 0;
-  const auto row = [&](int part) {
-    return std::min(g.m, static_cast<int>(static_cast<std::int64_t>(strips) * part / row_parts) * height);
-  };
-  const auto panel = [&](int part) {
-    return static_cast<int>(static_cast<std::int64_t>(panels) * part / column_parts);
+  const std::size_t gate_size = g.gated ? block_rows * static_cast<std::size_t>(width) : 0;
+  // Strips are cut evenly, so a block may have one more than its rows need.
+  const std::size_t a_size = whole.pack_a ? (block_rows + static_cast<std::size_t>(height)) * depth + kLanes : 0;
+  const auto cut = [](int count, int part, int parts) {
+    return static_cast<int>(static_cast<std::int64_t>(count) * part / parts);
   };
   parallel(row_parts * column_parts, [&](int task, int worker) {
     const int i = task / column_parts, j = task % column_parts;
     GemmTask t = whole;
-    t.row_begin = row(i), t.row_end = row(i + 1), t.panel_begin = panel(j), t.panel_end = panel(j + 1);
-    const std::size_t task_strips = static_cast<std::size_t>((t.row_end - t.row_begin + height - 1) / height);
-    const std::size_t a_size = g.a_transposed ? task_strips * static_cast<std::size_t>(height) * depth + kLanes : 0;
-    t.b_scratch = worker_scratch<real>(worker, b_size + a_size);
-    t.a_scratch = t.b_scratch + b_size;
+    t.row_begin = std::min(g.m, cut(strips, i, row_parts) * height);
+    t.row_end = std::min(g.m, cut(strips, i + 1, row_parts) * height);
+    t.panel_begin = cut(panels, j, column_parts), t.panel_end = cut(panels, j + 1, column_parts);
+    t.reads_on = whole.reads_on && t.panel_end == panels;
+    t.b_scratch = worker_scratch<real>(worker, b_size + gate_size + a_size);
+    t.gate_scratch = t.b_scratch + b_size;
+    t.a_scratch = t.gate_scratch + gate_size;
     kernels_.gemm_task(g, t);
   });
 }

@@ -1,24 +1,13 @@
 // One refinement step of a plan: random numbers, decoding and the move of x_t, each row on its own.
 #include <algorithm>
+#include <optional>
 
 #include "cpu/cpu_backend_impl.h"
+#include "cpu/line_step.h"
+#include "cpu/posterior_rows.h"
 
 namespace wam::cpu {
 namespace {
-
-/// The largest value less the second largest.
-real top_two_gap(int count, const real* x) {
-  if (count < 2) return 0;
-  real first = std::max(x[0], x[1]), second = std::min(x[0], x[1]);
-  for (int v = 2; v < count; ++v) {
-    if (x[v] > first) {
-      second = first, first = x[v];
-    } else if (x[v] > second) {
-      second = x[v];
-    }
-  }
-  return first - second;
-}
 
 Philox4 row_numbers(const RefineStep& s, const RandomStream& stream, int row, RandomUse use) {
   return stream.at(s.step, static_cast<std::uint32_t>(row % s.slots), static_cast<std::uint32_t>(row / s.slots), use);
@@ -30,55 +19,58 @@ void CpuBackend::refine_step(const RefineStep& s) {
   if (s.rows <= 0) return;
   const RandomStream stream(*s.seed);
   const auto rows = static_cast<std::size_t>(s.rows);
+  const RandomUse use = s.rule == StepRule::renoise ? RandomUse::renoise : RandomUse::jump;
+  const bool moves = s.x_t != nullptr, line = moves && !s.mixture && s.metric.coordinate != nullptr;
+  PathStep step;
+  step.rows = s.rows, step.metric = s.metric, step.rule = s.rule;
+  step.beta = s.beta, step.step_weight = s.step_weight;
+  step.x_t = s.x_t, step.x_1 = s.x_1, step.x_next = s.x_t;
   float* jump = refine_scratch_.get<float>(2 * rows);
   float* draw = jump + rows;
+  step.jump = jump, step.draw = draw;
 
-  if (s.decode == DecodeRule::sample) {
-    for (int i = 0; i < s.rows; ++i)
-      draw[i] = unit_uniform(row_numbers(s, stream, i, RandomUse::posterior_draw).word[0]);
-  }
-  // Rows that share logits differ by their random numbers alone.
-  for (int first = 0; first < s.rows; first += s.logit_rows) {
-    DecodePosterior d;
-    d.rows = std::min(s.logit_rows, s.rows - first), d.vocab = s.vocab;
-    d.logits = s.logits, d.ldl = s.ldl;
-    d.rule = s.decode;
-    d.temperature = s.temperature, d.top_k = s.top_k;
-    d.uniform = draw + first;
-    d.token = s.x_1 + first;
-    d.log_probability = s.log_probability == nullptr ? nullptr : s.log_probability + first;
-    decode_posterior(d);
-  }
-  if (s.margin != nullptr) {
-    for (std::int64_t i = 0; i < s.rows; ++i) s.margin[i] = top_two_gap(s.vocab, s.logits + i % s.logit_rows * s.ldl);
-  }
-  if (s.x_t == nullptr) return;
-
-  const RandomUse use = s.rule == StepRule::renoise ? RandomUse::renoise : RandomUse::jump;
-  for (int i = 0; i < s.rows; ++i) {
-    const Philox4 r = row_numbers(s, stream, i, use);
-    jump[i] = unit_uniform(r.word[0]);
-    draw[i] = unit_uniform(r.word[1]);
-  }
-  if (s.mixture) {
-    for (int i = 0; i < s.rows; ++i) {
-      if (jump[i] < s.mixture_jump) {
-        s.x_t[i] = s.x_1[i];
+  const std::size_t posterior_size = PosteriorRows::scratch_size(s.vocab, s.top_k);
+  const std::size_t path_size = line ? MetricRows::scratch_size(s.metric) : 0;
+  const auto finish = [&](PosteriorRows& posterior, MetricRows* path, int row) {
+    float uniform = 0;
+    if (s.decode == DecodeRule::sample)
+      uniform = unit_uniform(row_numbers(s, stream, row, RandomUse::posterior_draw).word[0]);
+    s.x_1[row] = posterior.token(&uniform);
+    if (s.log_probability != nullptr) s.log_probability[row] = posterior.log_probability(s.x_1[row]);
+    if (!moves) return;
+    const Philox4 r = row_numbers(s, stream, row, use);
+    jump[row] = unit_uniform(r.word[0]);
+    draw[row] = unit_uniform(r.word[1]);
+    if (line) {
+      path->begin(row, 1, s.x_1);
+      step_row(flow_, step, *path, row);
+    } else if (s.mixture) {
+      if (jump[row] < s.mixture_jump) {
+        s.x_t[row] = s.x_1[row];
       } else if (s.rule == StepRule::renoise) {
-        s.x_t[i] = std::min(static_cast<std::int32_t>(draw[i] * static_cast<float>(s.vocab)), s.vocab - 1);
+        s.x_t[row] = std::min(static_cast<std::int32_t>(draw[row] * static_cast<float>(s.vocab)), s.vocab - 1);
       }
     }
-    return;
-  }
-  PathStep step;
-  step.rows = s.rows;
-  step.metric = s.metric;
-  step.rule = s.rule;
-  step.beta = s.beta, step.step_weight = s.step_weight;
-  step.x_t = s.x_t, step.x_1 = s.x_1;
-  step.jump = jump, step.draw = draw;
-  step.x_next = s.x_t;
-  path_step(step);
+  };
+  // Rows that share logits differ by their random numbers alone.
+  const std::int64_t shared = std::min(s.logit_rows, s.rows);
+  const double cost = s.vocab * (1 + static_cast<double>(s.rows) / static_cast<double>(shared));
+  parallel_ranges(shared, 1, cost, [&](std::int64_t begin, std::int64_t end, int worker) {
+    double* scratch = worker_scratch<double>(worker, path_size + posterior_size);
+    PosteriorRows posterior(flow_, s.vocab, s.decode, s.temperature, s.top_k,
+                            reinterpret_cast<real*>(scratch + path_size));
+    std::optional<MetricRows> path;
+    if (line) path.emplace(flow_, s.metric, scratch);
+    for (std::int64_t first = begin; first < end; ++first) {
+      posterior.open(s.logits + first * s.ldl);
+      const real margin = s.margin == nullptr ? 0 : posterior.margin();
+      for (std::int64_t row = first; row < s.rows; row += s.logit_rows) {
+        if (s.margin != nullptr) s.margin[row] = margin;
+        finish(posterior, line ? &*path : nullptr, static_cast<int>(row));
+      }
+    }
+  });
+  if (moves && !line && !s.mixture) path_step(step);
 }
 
 void CpuBackend::initial_tokens(int rows, int slots, int vocab, const std::uint64_t* seed, std::int32_t* x_0) {

@@ -41,17 +41,17 @@ void CpuBackend::pack_table_into(int vocab, int dim, const real* table, bool nor
   std::fill_n(radius, centers, real{0});
   const auto pack = [&](int rows, const real* from, bool scaled, real* panels_of, real* squares_of, real* center,
                         real* radius_of) {
-    parallel_ranges(sum_blocks(rows), 1, 4.0 * static_cast<double>(panel),
-                    [&](std::int64_t begin, std::int64_t end, int worker) {
-                      real* scratch = worker_scratch<real>(worker, 16 * width);
-                      for (std::int64_t b = begin; b < end; ++b) {
-                        const std::int64_t first = b * kSumBlock;
-                        flow_.pack_table_block(
-                            static_cast<int>(std::min<std::int64_t>(kSumBlock, rows - first)), dim, from + first * dim,
-                            scaled, scratch, panels_of + b * static_cast<std::int64_t>(panel), squares_of + first,
-                            center == nullptr ? nullptr : center + b * dim, radius_of == nullptr ? nullptr : radius_of + b);
-                      }
-                    });
+    parallel_ranges(
+        sum_blocks(rows), 1, 4.0 * static_cast<double>(panel), [&](std::int64_t begin, std::int64_t end, int worker) {
+          real* scratch = worker_scratch<real>(worker, 16 * width);
+          for (std::int64_t b = begin; b < end; ++b) {
+            const std::int64_t first = b * kSumBlock;
+            flow_.pack_table_block(
+                static_cast<int>(std::min<std::int64_t>(kSumBlock, rows - first)), dim, from + first * dim, scaled,
+                scratch, panels_of + b * static_cast<std::int64_t>(panel), squares_of + first,
+                center == nullptr ? nullptr : center + b * dim, radius_of == nullptr ? nullptr : radius_of + b);
+          }
+        });
   };
   pack(vocab, table, normalise, panels, squares, center_rows, radius);
   pack(blocks, center_rows, false, center_panels, center_squares, nullptr, nullptr);
@@ -86,30 +86,33 @@ void CpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, 
   if (rows <= 0) return;
   const TableView& view = view_of(packed, vocab, dim, table, normalise);
   // Rows are taken in the order of the blocks that they are nearest to, this many at a time: what one row of a strip
-  // needs the others need too.
+  // needs the others need too. A group of strips shares one reading of the table.
   constexpr std::int64_t kChunk = 2048;
-  const auto strip = static_cast<std::int64_t>(kernels_.strip);
-  const auto chunk = static_cast<std::size_t>(std::min<std::int64_t>(kChunk, rows)) + static_cast<std::size_t>(strip);
-  const auto bounds = static_cast<std::size_t>(table_bounds_size(view.blocks));
-  const std::size_t depth = static_cast<std::size_t>(dim), height = static_cast<std::size_t>(strip);
-  const std::size_t reals = 2 * height * bounds + height * depth + 3 * height + (normalise ? chunk * depth : 0);
-  const std::size_t ints = 2 * chunk + static_cast<std::size_t>(view.blocks) + 1 + height;
-  const std::size_t bytes = reals * sizeof(real) + ints * sizeof(std::int32_t) + 2 * bounds;
+  constexpr int kGroupStrips = 8;
+  const int strip = kernels_.strip, group = kGroupStrips * strip;
   const double cost = static_cast<double>(vocab) * (1 + dim / 4.0);
+  const auto height = static_cast<std::size_t>(strip), depth = static_cast<std::size_t>(dim);
+  const auto chunk = static_cast<std::size_t>(std::min<std::int64_t>(kChunk, rows)), most = kGroupStrips * height;
+  const auto bounds = static_cast<std::size_t>(table_bounds_size(view.blocks));
+  const std::size_t reals =
+      (height + most) * bounds + 2 * most + most * depth + 2 * most + (normalise ? chunk * depth : 0);
+  const std::size_t ints = 2 * chunk + static_cast<std::size_t>(view.blocks) + 1 + 2 * most;
+  const std::size_t bytes = reals * sizeof(real) + ints * sizeof(std::int32_t) + kGroupStrips * bounds;
   parallel_ranges(rows, strip, cost, [&](std::int64_t begin, std::int64_t end, int worker) {
-    real* memory = worker_scratch<real>(worker, bytes / sizeof(real) + 1);
     NearestScratch scratch;
-    scratch.bound = memory, scratch.seen = memory + height * bounds;
-    real* packed_rows = memory + 2 * height * bounds;
-    real* square = packed_rows + height * depth;
-    real* distance = square + height;
-    real* normalised = distance + 2 * height;
+    scratch.bound = worker_scratch<real>(worker, bytes / sizeof(real) + 1);
+    scratch.seen = scratch.bound + height * bounds;
+    scratch.least = scratch.seen + most * bounds;
+    real* strips = scratch.least + 2 * most;
+    real* square = strips + most * depth;
+    real* distance = square + most;
+    real* normalised = distance + most;
     auto* near = reinterpret_cast<std::int32_t*>(normalised + (normalise ? chunk * depth : 0));
     std::int32_t* order = near + chunk;
     std::int32_t* place = order + chunk;
-    std::int32_t* found = place + view.blocks + 1;
-    scratch.needed = reinterpret_cast<std::uint8_t*>(found + height);
-    scratch.row_needed = scratch.needed + bounds;
+    std::int32_t* nearest = place + view.blocks + 1;
+    std::int32_t* found = nearest + most;
+    scratch.needed = reinterpret_cast<std::uint8_t*>(found + most);
 
     for (std::int64_t first = begin; first < end; first += kChunk) {
       const int count = static_cast<int>(std::min(kChunk, end - first));
@@ -118,27 +121,33 @@ void CpuBackend::nearest_token(int rows, int vocab, int dim, const real* query, 
         for (std::int64_t r = 0; r < count; ++r) flow_.normalise_row(dim, rows_of + r * dim, normalised + r * dim);
         rows_of = normalised;
       }
-      const real* row[kMostStrip];
-      const auto each_strip = [&](auto f) {
-        for (int s = 0; s < count; s += kernels_.strip) {
-          const int n = std::min(kernels_.strip, count - s);
-          for (int r = 0; r < n; ++r) row[r] = rows_of + static_cast<std::int64_t>(order[s + r]) * dim;
-          flow_.pack_strip(n, dim, row, packed_rows, square);
-          f(s, n);
+      const auto pack = [&](int from, int n) {
+        for (int s = 0; s < n; s += strip) {
+          const real* row[kMostStrip];
+          real own[kMostStrip];
+          const int here = std::min(strip, n - s);
+          for (int r = 0; r < here; ++r) row[r] = rows_of + static_cast<std::int64_t>(order[from + s + r]) * dim;
+          flow_.pack_strip(here, dim, row, strips + static_cast<std::int64_t>(s) * dim, own);
+          std::copy_n(own, here, square + s);
         }
       };
       for (int r = 0; r < count; ++r) order[r] = r;
-      each_strip([&](int s, int n) { flow_.nearest_centers(view, n, packed_rows, square, scratch.bound, near + s); });
+      for (int s = 0; s < count; s += strip) {
+        const int n = std::min(strip, count - s);
+        pack(s, n);
+        flow_.nearest_centers(view, n, strips, square, scratch.bound, near + s);
+      }
       order_by_block(count, near, view.blocks, place, order);
-      each_strip([&](int s, int n) {
-        std::int32_t nearest[kMostStrip];
-        for (int r = 0; r < n; ++r) nearest[r] = near[order[s + r]];
-        flow_.nearest_in_table(view, n, packed_rows, square, nearest, scratch, found, distance);
+      for (int g = 0; g < count; g += group) {
+        const int n = std::min(group, count - g);
+        pack(g, n);
+        for (int r = 0; r < n; ++r) nearest[r] = near[order[g + r]];
+        flow_.nearest_in_table(view, n, strips, square, nearest, scratch, found, distance);
         for (int r = 0; r < n; ++r) {
-          token[first + order[s + r]] = found[r];
-          if (distance2 != nullptr) distance2[first + order[s + r]] = distance[r];
+          token[first + order[g + r]] = found[r];
+          if (distance2 != nullptr) distance2[first + order[g + r]] = distance[r];
         }
-      });
+      }
     }
   });
 }

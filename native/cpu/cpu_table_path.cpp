@@ -58,39 +58,40 @@ void CpuBackend::each_table_row(const TokenMetric& metric, bool product, int cou
   const auto width = static_cast<std::size_t>(table_width(metric.dim));
   const std::size_t bytes = GroupMemory(nullptr, view, strip, width).bytes;
   const auto group = static_cast<std::int64_t>(kGroupStrips * strip);
-  parallel_ranges(count, kernels_.strip, MetricRows::cost(metric), [&](std::int64_t begin, std::int64_t end, int worker) {
-    const GroupMemory m(worker_scratch<char>(worker, bytes), view, strip, width);
-    for (std::int64_t first = begin; first < end; first += group) {
-      TablePath p;
-      p.table = &view, p.squared = metric.squared, p.product = product;
-      p.rows = static_cast<int>(std::min(group, end - first));
-      const std::int32_t* row = order + first;
-      for (int s = 0; s < p.rows; s += kernels_.strip) {
-        const int n = std::min(kernels_.strip, p.rows - s);
-        const real* source[kMostStrip];
-        for (int r = 0; r < n; ++r) {
-          source[r] = metric.table + static_cast<std::int64_t>(x_1[row[s + r]]) * metric.dim;
-          if (!metric.normalise) continue;
-          real* z = m.normalised + static_cast<std::size_t>(r) * width;
-          flow_.normalise_row(metric.dim, source[r], z);
-          source[r] = z;
+  parallel_ranges(
+      count, kernels_.strip, MetricRows::cost(metric), [&](std::int64_t begin, std::int64_t end, int worker) {
+        const GroupMemory m(worker_scratch<char>(worker, bytes), view, strip, width);
+        for (std::int64_t first = begin; first < end; first += group) {
+          TablePath p;
+          p.table = &view, p.squared = metric.squared, p.product = product;
+          p.rows = static_cast<int>(std::min(group, end - first));
+          const std::int32_t* row = order + first;
+          for (int s = 0; s < p.rows; s += kernels_.strip) {
+            const int n = std::min(kernels_.strip, p.rows - s);
+            const real* source[kMostStrip];
+            for (int r = 0; r < n; ++r) {
+              source[r] = metric.table + static_cast<std::int64_t>(x_1[row[s + r]]) * metric.dim;
+              if (!metric.normalise) continue;
+              real* z = m.normalised + static_cast<std::size_t>(r) * width;
+              flow_.normalise_row(metric.dim, source[r], z);
+              source[r] = z;
+            }
+            real square[kMostStrip];
+            flow_.pack_strip(n, metric.dim, source, m.strips + static_cast<std::int64_t>(s) * metric.dim, square);
+            std::copy_n(square, n, m.square + s);
+          }
+          for (int r = 0; r < p.rows; ++r) m.beta[r] = beta(row[r]);
+          p.strips = m.strips, p.square = m.square, p.beta = m.beta;
+          p.bound = m.bound, p.needed = m.needed, p.block_sum = m.block_sum, p.total = m.total, p.weights = m.weights;
+          if (x_t != nullptr) {
+            for (int r = 0; r < p.rows; ++r) m.x_t[r] = x_t[row[r]];
+            flow_.table_reach(p, m.x_t, m.reach);
+            p.reach = m.reach;
+          }
+          flow_.table_path_sums(p);
+          for (int r = 0; r < p.rows; ++r) f(row[r], p, r, m.weight);
         }
-        real square[kMostStrip];
-        flow_.pack_strip(n, metric.dim, source, m.strips + static_cast<std::int64_t>(s) * metric.dim, square);
-        std::copy_n(square, n, m.square + s);
-      }
-      for (int r = 0; r < p.rows; ++r) m.beta[r] = beta(row[r]);
-      p.strips = m.strips, p.square = m.square, p.beta = m.beta;
-      p.bound = m.bound, p.needed = m.needed, p.block_sum = m.block_sum, p.total = m.total, p.weights = m.weights;
-      if (x_t != nullptr) {
-        for (int r = 0; r < p.rows; ++r) m.x_t[r] = x_t[row[r]];
-        flow_.table_reach(p, m.x_t, m.reach);
-        p.reach = m.reach;
-      }
-      flow_.table_path_sums(p);
-      for (int r = 0; r < p.rows; ++r) f(row[r], p, r, m.weight);
-    }
-  });
+      });
 }
 
 namespace {
@@ -124,8 +125,7 @@ void CpuBackend::table_step(const PathStep& s) {
           return;
         }
         const Decision decision = decide(s, row, p.total[place], p.weights[place]);
-        s.x_next[row] =
-            decision.jumps ? pick(flow_, p, place, decision.draw * p.total[place], weight) : s.x_t[row];
+        s.x_next[row] = decision.jumps ? pick(flow_, p, place, decision.draw * p.total[place], weight) : s.x_t[row];
       });
 }
 

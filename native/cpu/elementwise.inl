@@ -35,8 +35,6 @@ void activation_backward(Activation kind, int64_t n, const real* x, const real* 
   if (kind == Activation::none) map_lanes(n, x, dy, dx, [](Vec, Vec d) { return d; });
 }
 
-WAM_INLINE Vec sigmoid(Vec x) { return splat(1) / (splat(1) + exp(-x)); }
-
 void swiglu(int rows, int cols, const real* gate, int ldg, const real* up, int ldu, real* y) {
   for (ptrdiff_t r = 0; r < rows; ++r)
     map_lanes(cols, gate + r * ldg, up + r * ldu, y + r * cols, [](Vec g, Vec u) { return g * sigmoid(g) * u; });

@@ -34,30 +34,35 @@ struct TableView {
 constexpr int table_bounds_size(int blocks) { return (blocks + kSumBlock - 1) / kSumBlock * kSumBlock; }
 
 struct NearestScratch {
-  real *bound, *seen;                 // [strip][table_bounds_size]
-  std::uint8_t *needed, *row_needed;  // [table_bounds_size]
+  real* bound;           // [strip][table_bounds_size]
+  real* seen;            // [rows][table_bounds_size]
+  real* least;           // [2][rows]
+  std::uint8_t* needed;  // [strips][table_bounds_size]
 };
 
 /// Rows of the metric path that one task sums the weights of, in strips of Kernels::strip.
 struct TablePath {
   const TableView* table = nullptr;
-  bool squared = false;          // d = (|z_i - z_j|^2)^2
-  bool product = false;          // distances by matrix products
+  bool squared = false;  // d = (|z_i - z_j|^2)^2
+  bool product = false;  // distances by matrix products
   int rows = 0;
-  const real* strips = nullptr;  // [strips][dim][strip] the rows of x_1
-  const real* square = nullptr;  // [rows] |row|^2
-  const real* beta = nullptr;    // [rows], finite
-  const real* reach = nullptr;   // [rows] d(x_t, x_1), or null: weights, no rates
-  real* bound = nullptr;         // scratch [strip][table_bounds_size]
-  std::uint8_t* needed = nullptr;  // scratch [rows][blocks]
-  real* block_sum = nullptr;       // [rows][blocks] of rates, else of weights
+  const real* strips = nullptr;                 // [strips][dim][strip] the rows of x_1
+  const real* square = nullptr;                 // [rows] |row|^2
+  const real* beta = nullptr;                   // [rows], finite
+  const real* reach = nullptr;                  // [rows] d(x_t, x_1), or null: weights, no rates
+  real* bound = nullptr;                        // scratch [strip][table_bounds_size]
+  std::uint8_t* needed = nullptr;               // scratch [rows][blocks]
+  real* block_sum = nullptr;                    // [rows][blocks] of rates, else of weights
   double *total = nullptr, *weights = nullptr;  // [rows] sum of block_sum, and of exp(-beta d)
 };
 
 struct TripletDistances {
   double positive, negative;  // |a-p+eps|, |a-n+eps|
-  double inverse[3];          // 1/norm of a, p, n; 1 when rows are not normalised
-  bool floored[3];            // the norm was below its floor: the row is scaled, not projected
+};
+/// A row in double, and what its gradient needs: z = x * inverse.
+struct TripletRow {
+  double inverse;
+  bool projects;  // z lies on the unit sphere; below the floor of the norm it is x times a constant
 };
 
 struct FlowKernels {
@@ -73,13 +78,16 @@ struct FlowKernels {
 
   // --- weights of tokens; block_sum [sum_blocks(count)], the total is returned ---------------------------------------
   /// weight = exp(-beta distance)
-  double (*metric_weights)(int count, const real* distance, real beta, real* weight, double* block_sum);
+  double (*metric_weights)(int count, const real* distance, real beta, real* weight, real* block_sum);
   /// rate = exp(-beta distance) max(0, reach - distance), with its sums; returns the sum of exp(-beta distance).
-  double (*metric_rates)(int count, const real* distance, real beta, real reach, real* rate, double* block_sum,
+  double (*metric_rates)(int count, const real* distance, real beta, real reach, real* rate, real* block_sum,
                          double* rate_sum);
-  /// weight = exp((logit - highest) inverse_temperature) where logit >= threshold, else 0 (NaN logits too).
-  double (*logit_weights)(int count, const real* logits, real highest, real inverse_temperature, real threshold,
-                          real* weight, double* block_sum);
+  /// Sums of exp((logit - highest) inverse_temperature) where logit >= threshold, else 0 (NaN logits too).
+  double (*logit_sums)(int count, const real* logits, real highest, real inverse_temperature, real threshold,
+                       real* block_sum);
+  /// Those weights.
+  void (*logit_weights)(int count, const real* logits, real highest, real inverse_temperature, real threshold,
+                        real* weight);
 
   // --- packed tables (flow_table.inl) ---------------------------------------------------------------------------------
   void (*pack_table_block)(int tokens, int dim, const real* table, bool normalise, real* scratch, real* panel,
@@ -87,7 +95,7 @@ struct FlowKernels {
   void (*pack_strip)(int rows, int dim, const real* const* row, real* strip, real* square);
   void (*nearest_centers)(const TableView& t, int rows, const real* strip, const real* square, real* scratch,
                           std::int32_t* block);
-  void (*nearest_in_table)(const TableView& t, int rows, const real* strip, const real* square,
+  void (*nearest_in_table)(const TableView& t, int rows, const real* strips, const real* square,
                            const std::int32_t* near, const NearestScratch& scratch, std::int32_t* token,
                            real* distance);
   void (*table_reach)(const TablePath& p, const std::int32_t* token, real* reach);
@@ -99,18 +107,26 @@ struct FlowKernels {
   // --- rows --------------------------------------------------------------------------------------------------------
   /// The greatest element, NaN left out; -inf when there is none.
   real (*row_max)(int count, const real* x);
+  /// The greatest element less the greatest of the others; NaN left out, 0 when there are not two.
+  real (*top_two_gap)(int count, const real* x);
   /// Index of the first element equal to `value`, 0 when there is none.
   int (*first_equal)(int count, const real* x, real value);
   void (*scale)(int count, real factor, const real* x, real* y);
 
   // --- triplets (flow_triplet.inl), in double ------------------------------------------------------------------------
-  TripletDistances (*triplet_distances)(int dim, const real* a, const real* p, const real* n, bool normalise,
-                                        double eps);
-  /// sum [dim] += the gradient of to_positive |a-p+eps| + to_negative |a-n+eps| with respect to row `own` (0: a, 1: p,
-  /// 2: n). The two factors carry the sign that the difference has for that row.
-  void (*add_triplet_gradient)(int dim, const real* a, const real* p, const real* n, const TripletDistances& distances,
-                               bool normalise, double eps, int own, double to_positive, double to_negative,
-                               double* sum);
+  /// z = x in double, scaled to length 1 when `normalise`.
+  TripletRow (*spread_row)(int dim, const real* x, bool normalise, double* z);
+  TripletDistances (*triplet_distances)(int dim, const double* a, const double* p, const double* n, double eps);
+  /// sum [dim] += the gradient of to_positive |a-p+eps| + to_negative |a-n+eps| with respect to a, where a factor is not
+  /// 0 (p and n may be null where it is). With the signs turned it is that of p or n.
+  void (*add_triplet_gradient)(int dim, const double* a, const double* p, const double* n, double eps,
+                               double to_positive, double to_negative, double* sum);
+  /// dx = (or += when `add`) the gradient by x, from `sum`, that by z.
+  void (*finish_triplet_row)(int dim, const double* z, TripletRow row, const double* sum, bool add, real* dx);
+  /// Distances of one triplet of rows as they are, and, where the hinge is open, the gradient of share times the hinge
+  /// written (or added) to da, dp, dn, which are zeros (or left alone) where it is not. No gradient when da is null.
+  TripletDistances (*whole_triplet)(int dim, const real* a, const real* p, const real* n, double eps, real margin,
+                                    double share, bool add, real* da, real* dp, real* dn);
 };
 
 }  // namespace wam::cpu

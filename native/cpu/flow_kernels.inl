@@ -15,6 +15,8 @@ constexpr int kQueryRows = 4;
 // Sums of squares are taken over 16 dimensions, these over 256, and these in turn: an error of a few ulp for any width.
 // Distances near 4 are squared again, so that ulps count against an absolute limit.
 constexpr int kSumDims = 16, kGroupDims = 256;
+constexpr int kBlockVecs = kSumBlock / kLanes;
+constexpr real kInfinite = static_cast<real>(__builtin_inf());
 
 /// 1 / max(|x|, 1e-12), close to double's precision: lanes are summed in float, their sums in double.
 inline double vector_inverse_norm(int dim, const real* x) {
@@ -146,74 +148,121 @@ inline void line_distances(int count, const real* coordinate, real anchor, real 
 
 /// Calls f(offset, lanes) for each vector of the row, which returns the weights to be summed, and sums by blocks.
 template <class F>
-inline double sum_row(int count, double* block_sum, F f) {
+inline double sum_row(int count, real* block_sum, F f) {
   double total = 0;
-  for (int begin = 0, b = 0; begin < count; begin += kSumBlock, ++b) {
-    const int end = smaller(count, begin + kSumBlock);
+  int b = 0;
+  for (; (b + 1) * kSumBlock <= count; ++b) {
     Vec part = zero();
-    for (int i = begin; i < end; i += kLanes) part = part + f(i, smaller(kLanes, end - i));
-    const double block = static_cast<double>(sum(part));
-    if (block_sum != nullptr) block_sum[b] = block;
-    total += block;
+#pragma GCC unroll 4
+    for (int v = 0; v < kBlockVecs; ++v) part = part + f(b * kSumBlock + v * kLanes, kLanes);
+    block_sum[b] = sum(part);
+    total += static_cast<double>(block_sum[b]);
+  }
+  if (b * kSumBlock < count) {
+    Vec part = zero();
+    for (int i = b * kSumBlock; i < count; i += kLanes) part = part + f(i, smaller(kLanes, count - i));
+    block_sum[b] = sum(part);
+    total += static_cast<double>(block_sum[b]);
   }
   return total;
 }
 
+WAM_INLINE Vec load_lanes_or(const real* p, int lanes, real fill) {
+  return lanes == kLanes ? load(p) : load_partial(p, lanes, fill);
+}
+WAM_INLINE void store_whole(real* p, Vec v, int lanes) {
+  if (lanes == kLanes) {
+    store(p, v);
+  } else {
+    store_partial(p, v, lanes);
+  }
+}
+
 inline Vec only(int lanes, Vec v) { return lanes == kLanes ? v : select(first_lanes(lanes), v, zero()); }
 
-inline double metric_weights(int count, const real* distance, real beta, real* weight, double* block_sum) {
+/// exp(-beta d), d and beta not below 0.
+inline double metric_weights(int count, const real* distance, real beta, real* weight, real* block_sum) {
   const Vec minus_beta = splat(-beta);
-  return sum_row(count, block_sum, [&](int i, int lanes) {
-    const Vec e = only(lanes, exp(minus_beta * load_partial(distance + i, lanes)));
-    store_partial(weight + i, e, lanes);
+  return sum_row(count, block_sum, [=](int i, int lanes) {
+    const Vec e = only(lanes, exp_to_one(minus_beta * load_lanes_or(distance + i, lanes, 0)));
+    store_whole(weight + i, e, lanes);
     return e;
   });
 }
 
-inline double metric_rates(int count, const real* distance, real beta, real reach, real* rate, double* block_sum,
+inline double metric_rates(int count, const real* distance, real beta, real reach, real* rate, real* block_sum,
                            double* rate_sum) {
   const Vec minus_beta = splat(-beta), limit = splat(reach);
   double weights = 0;
-  *rate_sum = 0;
-  for (int begin = 0, b = 0; begin < count; begin += kSumBlock, ++b) {
-    const int end = smaller(count, begin + kSumBlock);
-    Vec weight_part = zero(), rate_part = zero();
-    for (int i = begin; i < end; i += kLanes) {
-      const int lanes = smaller(kLanes, end - i);
-      const Vec d = load_partial(distance + i, lanes);
-      const Vec e = only(lanes, exp(minus_beta * d));
-      const Vec r = e * max(limit - d, zero());
-      store_partial(rate + i, r, lanes);
-      weight_part = weight_part + e;
-      rate_part = rate_part + r;
+  Vec weight_part = zero();
+  *rate_sum = sum_row(count, block_sum, [&](int i, int lanes) {
+    const Vec d = load_lanes_or(distance + i, lanes, 0);
+    const Vec e = only(lanes, exp_to_one(minus_beta * d));
+    const Vec r = e * max(limit - d, zero());
+    store_whole(rate + i, r, lanes);
+    weight_part = weight_part + e;
+    if ((i + kLanes) % kSumBlock == 0 || i + kLanes >= count) {
+      weights += static_cast<double>(sum(weight_part));
+      weight_part = zero();
     }
-    weights += static_cast<double>(sum(weight_part));
-    const double block = static_cast<double>(sum(rate_part));
-    if (block_sum != nullptr) block_sum[b] = block;
-    *rate_sum += block;
-  }
+    return r;
+  });
   return weights;
 }
 
-inline double logit_weights(int count, const real* logits, real highest, real inverse_temperature, real threshold,
-                            real* weight, double* block_sum) {
+/// One vector of logit weights.
+WAM_INLINE Vec logit_weight(const real* logits, int lanes, Vec top, Vec inverse_temperature, Vec cut) {
+  const Vec logit = load_lanes_or(logits, lanes, -kInfinite);
+  return only(lanes, select(ge(logit, cut), exp_to_one((logit - top) * inverse_temperature), zero()));
+}
+inline double logit_sums(int count, const real* logits, real highest, real inverse_temperature, real threshold,
+                         real* block_sum) {
   const Vec top = splat(highest), inverse = splat(inverse_temperature), cut = splat(threshold);
-  return sum_row(count, block_sum, [&](int i, int lanes) {
-    const Vec logit = load_partial(logits + i, lanes);
-    const Vec e = only(lanes, select(ge(logit, cut), exp((logit - top) * inverse), zero()));
-    store_partial(weight + i, e, lanes);
-    return e;
-  });
+  return sum_row(count, block_sum,
+                 [=](int i, int lanes) { return logit_weight(logits + i, lanes, top, inverse, cut); });
+}
+inline void logit_weights(int count, const real* logits, real highest, real inverse_temperature, real threshold,
+                          real* weight) {
+  const Vec top = splat(highest), inverse = splat(inverse_temperature), cut = splat(threshold);
+  for (int i = 0; i < count; i += kLanes) {
+    const int lanes = smaller(kLanes, count - i);
+    store_whole(weight + i, logit_weight(logits + i, lanes, top, inverse, cut), lanes);
+  }
 }
 
 #include "cpu/flow_table.inl"
 
 inline real row_max(int count, const real* x) {
-  const real lowest = static_cast<real>(-__builtin_inf());
-  Vec best = splat(lowest);
   // max gives its second operand when one is NaN
-  for (int i = 0; i < count; i += kLanes) best = max(load_partial(x + i, smaller(kLanes, count - i), lowest), best);
-  return max_lane(best);
+  Vec best[4];
+  for (Vec& v : best) v = splat(-kInfinite);
+  int i = 0;
+  for (; i + kSumBlock <= count; i += kSumBlock) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kBlockVecs; ++v) best[v] = max(load(x + i + v * kLanes), best[v]);
+  }
+  for (; i < count; i += kLanes) best[0] = max(load_partial(x + i, smaller(kLanes, count - i), -kInfinite), best[0]);
+  return max_lane(max(max(best[0], best[1]), max(best[2], best[3])));
+}
+
+/// The greatest element less the greatest of the others; NaN left out, 0 when there are not two.
+inline real top_two_gap(int count, const real* x) {
+  Vec first = splat(-kInfinite), second = first;
+  for (int i = 0; i < count; i += kLanes) {
+    // max gives its second operand when one is NaN
+    const Vec v = max(load_lanes_or(x + i, smaller(kLanes, count - i), -kInfinite), splat(-kInfinite));
+    second = max(second, min(first, v));
+    first = max(first, v);
+  }
+  real a[kLanes], b[kLanes];
+  store(a, first), store(b, second);
+  real best = -kInfinite, next = -kInfinite;
+  for (int l = 0; l < kLanes; ++l) {
+    const real both = smaller(best, a[l]);
+    best = larger(best, a[l]);
+    next = larger(larger(next, both), b[l]);
+  }
+  return next > -kInfinite ? best - next : 0;
 }
 
 inline int first_equal(int count, const real* x, real value) {
@@ -241,6 +290,7 @@ const FlowKernels& flow_kernels() {
       .line_distances = line_distances,
       .metric_weights = metric_weights,
       .metric_rates = metric_rates,
+      .logit_sums = logit_sums,
       .logit_weights = logit_weights,
       .pack_table_block = pack_table_block,
       .pack_strip = pack_strip,
@@ -251,10 +301,14 @@ const FlowKernels& flow_kernels() {
       .table_block_weights = table_block_weights,
       .dot_error = dot_error,
       .row_max = row_max,
+      .top_two_gap = top_two_gap,
       .first_equal = first_equal,
       .scale = scale,
+      .spread_row = spread_row,
       .triplet_distances = triplet_distances,
       .add_triplet_gradient = add_triplet_gradient,
+      .finish_triplet_row = finish_triplet_row,
+      .whole_triplet = whole_triplet,
   };
   return kTable;
 }

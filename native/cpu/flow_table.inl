@@ -14,11 +14,9 @@ constexpr int kDifferenceRows = 3, kDifferenceVecs = 1;
 constexpr int kDifferenceRows = 2, kDifferenceVecs = 1;
 #endif
 static_assert(kStrip % kDifferenceRows == 0 && kSumBlock % (kDifferenceVecs * kLanes) == 0);
-constexpr int kBlockVecs = kSumBlock / kLanes;
 constexpr real kRounding = sizeof(real) == 4 ? static_cast<real>(0x1p-24) : static_cast<real>(0x1p-53);
 // Squares from here on count as infinite: twice a sum of them must fit float.
 constexpr real kLargestSquare = static_cast<real>(1e37);
-constexpr real kInfinite = static_cast<real>(__builtin_inf());
 
 /// Bound on the error of |e|^2 + |q|^2 - 2 e.q, |e|^2 and |q|^2 in any order of magnitude below kLargestSquare: dim + 4
 /// roundings of at most |e|^2 + |q|^2, and products that underflow.
@@ -147,8 +145,8 @@ inline void difference_tile(int dim, const real* panel, const real* query, int s
 inline void block_differences(int rows, int dim, const real* strip, const real* panel, real* distance) {
   for (int r = 0; r < rows; r += kDifferenceRows)
     for (int j = 0; j < kSumBlock; j += kDifferenceVecs * kLanes)
-      difference_tile<kDifferenceRows, kDifferenceVecs>(dim, panel + j, strip + r, kStrip,
-                                                        distance + r * kSumBlock + j, kSumBlock);
+      difference_tile<kDifferenceRows, kDifferenceVecs>(dim, panel + j, strip + r, kStrip, distance + r * kSumBlock + j,
+                                                        kSumBlock);
 }
 
 /// bound [rows][ldb]: at most |q - c|^2 for the centers c of all blocks, less than 0 perhaps.
@@ -174,8 +172,8 @@ inline void mark_blocks(const TableView& t, const real* bound, real reach, uint8
   for (int b = 0; b < t.blocks; b += kLanes) {
     const Vec sum = limit + load(t.radius + b);
     unsigned near = bits(le(load(bound + b), sum * sum));
-    const int count = smaller(kLanes, t.blocks - b);
-    for (int l = 0; l < count; ++l, near >>= 1) needed[b + l] = static_cast<uint8_t>(near & 1);
+    if (t.blocks - b < kLanes) near &= (1u << (t.blocks - b)) - 1;
+    for (; near != 0; near &= near - 1) needed[b + __builtin_ctz(near)] = 1;
   }
 }
 
@@ -223,55 +221,62 @@ inline void decide_block(const TableView& t, int block, const real* query, int s
   }
 }
 
-/// Nearest tokens of `rows` rows of one strip; `near` are blocks to look at first. Products find the blocks that may hold the
-/// nearest token, differences decide between them: the result is that of differences alone.
-inline void nearest_in_table(const TableView& t, int rows, const real* strip, const real* square, const int32_t* near,
-                             const NearestScratch& s, int32_t* token, real* distance) {
+/// Nearest tokens of `rows` rows in strips; `near` are blocks to look at first. Products find the blocks that may hold
+/// the nearest token, differences decide between them: the result is that of differences alone.
+inline void nearest_in_table(const TableView& t, int rows, const real* strips, const real* square, const int32_t* near,
+                             const NearestScratch& scratch, int32_t* token, real* distance) {
   alignas(64) real product[kStrip * kSumBlock];
-  real least[kStrip], error[kStrip];
-  const int ldb = table_bounds_size(t.blocks);
+  const int ldb = table_bounds_size(t.blocks), count = (rows + kStrip - 1) / kStrip;
+  const bool bounded = t.largest < kLargestSquare;
+  real* least = scratch.least;  // of a row so far: |e|^2 - 2 e.q
+  real* error = scratch.least + rows;
   for (int r = 0; r < rows; ++r) {
     least[r] = kInfinite;
     error[r] = dot_error(t.dim, t.largest + square[r]);
   }
-  // `seen` [rows][ldb]: the least |e|^2 - 2 e.q of a block that may hold the nearest token
-  const auto look = [&](int block) {
-    block_product(rows, t.dim, strip, t.panels + static_cast<int64_t>(block) * t.dim * kSumBlock, product);
+  // `seen` [rows][ldb]: that least of a block that may hold the nearest token
+  for (int64_t i = 0; i < static_cast<int64_t>(rows) * ldb; i += kLanes) store(scratch.seen + i, splat(kInfinite));
+  const auto look = [&](int block, int strip) {
+    const int first = strip * kStrip, here = smaller(kStrip, rows - first);
+    block_product(here, t.dim, strips + static_cast<int64_t>(first) * t.dim,
+                  t.panels + static_cast<int64_t>(block) * t.dim * kSumBlock, product);
     Vec squares[kBlockVecs];
     for (int v = 0; v < kBlockVecs; ++v) squares[v] = load(t.squares + block * kSumBlock + v * kLanes);
-    for (int r = 0; r < rows; ++r) {
+    for (int r = 0; r < here; ++r) {
       Vec closest = splat(kInfinite);
       for (int v = 0; v < kBlockVecs; ++v)
         closest = min(fma(splat(-2), load(product + r * kSumBlock + v * kLanes), squares[v]), closest);
       // Distances by differences have an error too, of at most twice `error`.
-      if (bits(lt(closest, splat(least[r] + 8 * error[r]))) == 0) continue;
+      if (bits(lt(closest, splat(least[first + r] + 8 * error[first + r]))) == 0) continue;
       const real value = min_lane(closest);
-      s.seen[static_cast<int64_t>(r) * ldb + block] = value;
-      least[r] = smaller(least[r], value);
+      scratch.seen[static_cast<int64_t>(first + r) * ldb + block] = value;
+      least[first + r] = smaller(least[first + r], value);
     }
   };
-  for (int64_t i = 0; i < static_cast<int64_t>(rows) * ldb; i += kLanes) store(s.seen + i, splat(kInfinite));
-  const bool bounded = t.largest < kLargestSquare;
-  for (int b = 0; b < t.blocks; ++b) s.needed[b] = 1;
-  if (bounded) {
-    for (int r = 0; r < rows; ++r) {
-      if (s.needed[near[r]] == 0) continue;
-      s.needed[near[r]] = 0;
-      look(near[r]);
+  for (int s = 0; bounded && s < count; ++s) {
+    const int first = s * kStrip, here = smaller(kStrip, rows - first);
+    uint8_t* needed = scratch.needed + static_cast<int64_t>(s) * ldb;
+    for (int b = 0; b < t.blocks; ++b) needed[b] = 0;
+    const auto done = [&](int r) {
+      for (int i = first; i < r; ++i)
+        if (near[i] == near[r]) return true;
+      return false;
+    };
+    for (int r = first; r < first + here; ++r)
+      if (!done(r)) look(near[r], s);
+    center_bounds(t, here, strips + static_cast<int64_t>(first) * t.dim, square + first, scratch.bound, ldb);
+    for (int r = 0; r < here; ++r) {
+      const real furthest = least[first + r] + square[first + r] + error[first + r];
+      // More than the rounding of differences, and than squares that underflow.
+      const real reach =
+          scalar_sqrt(larger(furthest, real{0})) * static_cast<real>(1 + 0x1p-12) + static_cast<real>(1e-17);
+      mark_blocks(t, scratch.bound + static_cast<int64_t>(r) * ldb, reach, needed);
     }
-    if (t.blocks > 1) {
-      center_bounds(t, rows, strip, square, s.bound, ldb);
-      for (int b = 0; b < t.blocks; ++b) s.needed[b] = s.needed[b] == 0 ? 2 : 0;
-      for (int r = 0; r < rows; ++r) {
-        const real furthest = least[r] + square[r] + error[r];
-        // More than the rounding of differences, and than squares that underflow.
-        const real reach = scalar_sqrt(larger(furthest, real{0})) * static_cast<real>(1 + 0x1p-12) + real(1e-17);
-        mark_blocks(t, s.bound + static_cast<int64_t>(r) * ldb, reach, s.row_needed);
-        for (int b = 0; b < t.blocks; ++b) s.needed[b] = static_cast<uint8_t>(s.needed[b] | s.row_needed[b]);
-      }
-    }
-    for (int b = 0; b < t.blocks; ++b)
-      if (s.needed[b] == 1) look(b);
+    for (int r = first; r < first + here; ++r) needed[near[r]] = 0;
+  }
+  for (int b = 0; bounded && b < t.blocks; ++b) {
+    for (int s = 0; s < count; ++s)
+      if (scratch.needed[static_cast<int64_t>(s) * ldb + b]) look(b, s);
   }
   for (int r = 0; r < rows; ++r) {
     // A NaN decides nothing: such a row takes token 0, at an infinite distance.
@@ -279,9 +284,10 @@ inline void nearest_in_table(const TableView& t, int rows, const real* strip, co
     int32_t winner = 0;
     const bool all = !bounded || !(square[r] < kLargestSquare);
     const real limit = least[r] + 8 * error[r];
+    const real* query = strips + static_cast<int64_t>(r / kStrip) * kStrip * t.dim + r % kStrip;
     for (int b = 0; b < t.blocks; ++b) {
-      if (all || s.seen[static_cast<int64_t>(r) * ldb + b] <= limit)
-        decide_block(t, b, strip + r, kStrip, &closest, &winner);
+      if (all || scratch.seen[static_cast<int64_t>(r) * ldb + b] <= limit)
+        decide_block(t, b, query, kStrip, &closest, &winner);
     }
     token[r] = winner;
     if (distance != nullptr) distance[r] = closest;
@@ -305,7 +311,7 @@ inline void row_weights(const TablePath& p, int row, int block, const real* valu
   const Vec own = splat(p.square[row]), minus_beta = splat(-p.beta[row]);
   for (int j = 0; j < tokens; j += kLanes) {
     const Vec d = path_distance<kProduct>(load(values + j), load(t.squares + block * kSumBlock + j), own, p.squared);
-    Vec w = exp(minus_beta * d);
+    Vec w = exp_to_one(minus_beta * d);
     if (p.reach != nullptr) w = w * max(splat(p.reach[row]) - d, zero());
     store_partial(weight + j, w, smaller(kLanes, tokens - j));
   }
@@ -359,14 +365,14 @@ inline void add_block(const TablePath& p, int row, int block, const real* values
 #pragma GCC unroll 4
     for (int v = 0; v < kBlockVecs; ++v) {
       const Vec d = path_distance<kProduct>(load(values + v * kLanes), squares[v], own, p.squared);
-      const Vec e = exp(minus_beta * d);
+      const Vec e = exp_to_one(minus_beta * d);
       weights = weights + e;
       if (kRates) rates = rates + e * max(reach - d, zero());
     }
   } else {
     for (int j = 0; j < tokens; j += kLanes) {
       const Vec d = path_distance<kProduct>(load(values + j), squares[j / kLanes], own, p.squared);
-      const Vec e = only(smaller(kLanes, tokens - j), exp(minus_beta * d));
+      const Vec e = only(smaller(kLanes, tokens - j), exp_to_one(minus_beta * d));
       weights = weights + e;
       if (kRates) rates = rates + e * max(reach - d, zero());
     }
@@ -389,7 +395,8 @@ inline void sum_blocks_of(const TablePath& p) {
     for (int s = 0; s < strips; ++s) {
       const int first = s * kStrip, rows = smaller(kStrip, p.rows - first);
       bool needed = false;
-      for (int r = first; r < first + rows; ++r) needed = needed || p.needed[static_cast<int64_t>(r) * t.blocks + block];
+      for (int r = first; r < first + rows; ++r)
+        needed = needed || p.needed[static_cast<int64_t>(r) * t.blocks + block];
       if (!needed) continue;
       const real* strip = p.strips + static_cast<int64_t>(s) * t.dim * kStrip;
       if (kProduct) {
@@ -410,8 +417,14 @@ inline void table_path_sums(const TablePath& p) {
   const TableView& t = *p.table;
   const int ldb = table_bounds_size(t.blocks);
   for (int row = 0; row < p.rows; ++row) p.weights[row] = p.total[row] = 0;
-  for (int64_t i = 0; i < static_cast<int64_t>(p.rows) * t.blocks; ++i) p.block_sum[i] = 0, p.needed[i] = 1;
-  if (t.largest < kLargestSquare && t.blocks > 1) {
+  const bool bounded = t.largest < kLargestSquare && t.blocks > 1;
+  for (int row = 0; row < p.rows; ++row) {
+    uint8_t* needed = p.needed + static_cast<int64_t>(row) * t.blocks;
+    real* block_sum = p.block_sum + static_cast<int64_t>(row) * t.blocks;
+    const uint8_t all = !bounded || !(p.beta[row] > 0) ? 1 : 0;
+    for (int b = 0; b < t.blocks; ++b) block_sum[b] = 0, needed[b] = all;
+  }
+  if (bounded) {
     for (int first = 0; first < p.rows; first += kStrip) {
       const int rows = smaller(kStrip, p.rows - first);
       center_bounds(t, rows, p.strips + static_cast<int64_t>(first) * t.dim, p.square + first, p.bound, ldb);

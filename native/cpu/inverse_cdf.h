@@ -23,15 +23,28 @@ int inverse_cdf(int count, const Sum* block_sum, double target, Weights weights)
   const real* weight = weights(block);
   const int begin = block * kSumBlock;
   const int size = count - begin < kSumBlock ? count - begin : kSumBlock;
-  int last = 0;
-  running = start;
-  for (int i = 0; i < size; ++i) {
+  // Eights of weights first: their sums do not wait for each other.
+  constexpr int kEight = 8;
+  int eight = 0;
+  for (running = start; eight + kEight < size; eight += kEight) {
+    const real* w = weight + eight;
+    double part[kEight];
+    for (int i = 0; i < kEight; ++i) part[i] = w[i] > 0 ? static_cast<double>(w[i]) : 0.0;
+    const double sum = ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+    if (sum > 0 && passed(running + sum)) break;
+    running += sum;
+  }
+  int last = -1;
+  for (int i = eight; i < size; ++i) {
     if (!(weight[i] > 0)) continue;
     last = i;
     running += static_cast<double>(weight[i]);
     if (passed(running)) break;
   }
-  return begin + last;
+  // The last eight may be without weights.
+  for (int i = eight - 1; last < 0 && i >= 0; --i)
+    if (weight[i] > 0) last = i;
+  return begin + (last < 0 ? 0 : last);
 }
 
 }  // namespace wam::cpu

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/backend.h"
+#include "cpu/int8_unit.h"
 #include "cpu/isa.h"
 
 namespace wam::cpu {
@@ -14,16 +15,41 @@ namespace wam::cpu {
 /// for all instruction sets.
 constexpr int kGemmBlock = 256;
 
-/// A rectangle of a product: rows [row_begin, row_end) x panels [panel_begin, panel_end) of columns. b comes from one of
-/// three places: as it is (b_direct, whole panels of a row-major b only), from panels packed before, or packed by the
-/// task panel by panel into b_scratch.
+/// A rectangle of a product: rows [row_begin, row_end) x panels [panel_begin, panel_end) of columns, done in blocks of
+/// rows and of k that the caches hold. b was packed before, or is packed by the task panel by panel into b_scratch. Panels
+/// of a gated product are those of its gates; the panel of the same values lies n / panel panels on.
 struct GemmTask {
   int row_begin = 0, row_end = 0;
   int panel_begin = 0, panel_end = 0;
-  bool b_direct = false;
-  const real* panels = nullptr;  // [panels of g][k][panel]
-  real* b_scratch = nullptr;     // [depth][panel]; depth: g.k, or one block of k when accumulating
-  real* a_scratch = nullptr;     // for a transposed a: strips [strips][depth][strip], and one vector more
+  int block_rows = 1, depth = 1;               // depth: a multiple of kGemmBlock, or at least k
+  bool pack_a = false;                         // into strips; must be when a is transposed
+  bool reads_on = false;                       // what lies behind the last panel will be read soon
+  const real* panels = nullptr;                // [panels of g][k][panel]
+  const std::uint16_t* bf16_panels = nullptr;  // or those
+  real* b_scratch = nullptr;                   // [depth][panel]
+  real* a_scratch = nullptr;                   // strips [strips of a block][depth][strip], and one vector more
+  real* gate_scratch = nullptr;                // [block_rows][panel], of gated products
+};
+
+/// Activations as int8: a row is values[lda] (int16 when the kernel is wide) times scale[row].
+struct Int8Rows {
+  const Int8Kernel* kernel = nullptr;
+  int row_begin = 0, row_end = 0;
+  int padded = 0;                 // k rounded up to kInt8Block
+  std::ptrdiff_t lda = 0;         // in values
+  void* values = nullptr;         // [m + kInt8Strip][lda]
+  real* scale = nullptr;          // [m]
+  std::int32_t* total = nullptr;  // [m]: the sum of a row's values, where the kernel has an offset
+  real* row_scratch = nullptr;    // [k]
+};
+
+/// A rectangle of a product with int8 weights, panels [padded / group][panel][group] bytes each.
+struct Int8Task {
+  int row_begin = 0, row_end = 0;
+  int panel_begin = 0, panel_end = 0;
+  const std::uint8_t* panels = nullptr;
+  const real* scale = nullptr;  // [panels][panel]
+  const Int8Rows* rows = nullptr;
 };
 
 /// One unit of attention: the query heads of key/value head `kv_head` in `group`, cut in `parts` by query rows.
@@ -38,6 +64,15 @@ struct Kernels {
   void (*pack_panel)(const real* b, int ldb, bool transposed, int k, int columns, real* panel);
   void (*gemm_task)(const Gemm& g, const GemmTask& t);
   void (*add_column_sums)(int rows, int col_begin, int col_end, const real* dy, int ld, real* dbias);
+
+  // gemm_bf16.inl
+  void (*narrow_panel)(const real* panel, int k, std::uint16_t* to);
+
+  // gemm_int8.inl, int8_units.inl
+  void (*quantise_panel)(const real* panel, int k, int padded, const Int8Kernel& kernel, std::uint8_t* to, real* scale);
+  void (*quantise_activations)(const Gemm& g, const Int8Rows& t);
+  void (*int8_task)(const Gemm& g, const Int8Task& t);
+  const Int8Kernel& (*int8_kernel)(Int8Unit unit);
 
   // attention.inl; scratch sizes in values
   std::size_t (*attention_scratch)(const Attention& a);

@@ -2,12 +2,22 @@
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 
-#include "cpu/gelu.inl"
+#include "cpu/gates.inl"
+#include "cpu/gemm_tile.inl"
+
+#include "cpu/gemm_bf16.inl"
+#include "cpu/gemm_pack.inl"
+
 #include "cpu/gemm.inl"
+
+#include "cpu/attention_tiles.inl"
 
 #include "cpu/attention.inl"
 #include "cpu/attention_backward.inl"
 #include "cpu/norm.inl"
+
+#include "cpu/gemm_int8.inl"
+#include "cpu/int8_units.inl"
 
 #include "cpu/elementwise.inl"
 
@@ -25,6 +35,11 @@ const Kernels& kernels() {
       .pack_panel = pack_panel,
       .gemm_task = gemm_task,
       .add_column_sums = add_column_sums,
+      .narrow_panel = narrow_panel,
+      .quantise_panel = quantise_panel,
+      .quantise_activations = quantise_activations,
+      .int8_task = int8_task,
+      .int8_kernel = int8_kernel,
       .attention_scratch = attention_scratch,
       .attention = attention,
       .attention_backward_scratch = attention_backward_scratch,

@@ -33,7 +33,7 @@ class MetricRows {
         is_line(metric)
             ? 2 * vocab
             : (kRows + 1) * vocab + static_cast<std::size_t>(kRows * metric.dim + table_tile_size(metric.dim));
-    return static_cast<std::size_t>(sum_blocks(metric.vocab)) + (reals * sizeof(real) + 7) / 8 + 3 * 8;
+    return ((reals + static_cast<std::size_t>(sum_blocks(metric.vocab))) * sizeof(real) + 7) / 8 + 3 * 8;
   }
   /// Elements touched for one row, for choosing the number of threads.
   static double cost(const TokenMetric& metric) {
@@ -43,8 +43,8 @@ class MetricRows {
   static std::int64_t unit(const TokenMetric& metric) { return is_line(metric) ? 1 : 8; }
 
   MetricRows(const FlowKernels& kernels, const TokenMetric& metric, double* scratch)
-      : kernels_(kernels), metric_(metric), block_sum_(scratch) {
-    weight_ = reinterpret_cast<real*>(scratch + sum_blocks(metric.vocab));
+      : kernels_(kernels), metric_(metric), block_sum_(reinterpret_cast<real*>(scratch)) {
+    weight_ = block_sum_ + sum_blocks(metric.vocab);
     distance_ = weight_ + metric.vocab;
     if (is_line(metric)) return;
     query_ = distance_ + static_cast<std::size_t>(kRows) * metric.vocab;
@@ -62,11 +62,15 @@ class MetricRows {
       return {0, metric_.vocab, distance_ + static_cast<std::size_t>(row - first_) * metric_.vocab};
     const real* u = metric_.coordinate;
     const real anchor = u[x_1_[row]];
-    const double radius = beta > 0 ? std::pow(kDepth / beta, 1.0 / metric_.power) : std::numeric_limits<double>::max();
-    const real* low = std::lower_bound(u, u + metric_.vocab, anchor - radius);
-    const real* high = std::upper_bound(u, u + metric_.vocab, anchor + radius);
-    const View view = {static_cast<int>(low - u), static_cast<int>(high - low), distance_};
-    kernels_.line_distances(view.count, low, anchor, metric_.power, distance_);
+    if (!(beta == radius_beta_)) {
+      radius_beta_ = beta;
+      constexpr double kAll = std::numeric_limits<real>::max();
+      radius_ = beta > 0 ? std::min(std::pow(kDepth / beta, 1.0 / metric_.power), kAll) : kAll;
+    }
+    const int low = count_below(u, metric_.vocab, below(anchor - radius_), false);
+    const int high = count_below(u, metric_.vocab, above(anchor + radius_), true);
+    const View view = {low, high - low, distance_};
+    kernels_.line_distances(view.count, u + low, anchor, metric_.power, distance_);
     return view;
   }
 
@@ -87,13 +91,34 @@ class MetricRows {
     }
   }
 
-  real* weight() const { return weight_; }          // [vocab]
-  double* block_sum() const { return block_sum_; }  // [sum_blocks(vocab)]
+  real* weight() const { return weight_; }        // [vocab]
+  real* block_sum() const { return block_sum_; }  // [sum_blocks(vocab)]
 
  private:
   static bool is_line(const TokenMetric& metric) { return metric.coordinate != nullptr; }
   // exp(-x) is 0 (flushed) beyond; a little more than needed, so that a band cut there loses nothing.
   static constexpr double kDepth = sizeof(real) == 4 ? 88 : 746;
+
+  /// The double as a real that is not above it, or not below: a band may be too wide.
+  static real below(double x) {
+    const auto r = static_cast<real>(x);
+    return static_cast<double>(r) <= x ? r : std::nextafter(r, -std::numeric_limits<real>::infinity());
+  }
+  static real above(double x) { return -below(-x); }
+  /// Number of the ascending u[0..n) that lie below `limit`, or at it too when `inclusive`; without a branch that could
+  /// be guessed wrong.
+  static int count_below(const real* u, int n, real limit, bool inclusive) {
+    const auto counts = [=](int i) { return inclusive ? u[i] <= limit : u[i] < limit; };
+    if (!counts(0)) return 0;
+    if (counts(n - 1)) return n;
+    int low = 0;
+    for (int size = n; size > 1;) {
+      const int half = size / 2;
+      low += counts(low + half - 1) ? half : 0;
+      size -= half;
+    }
+    return low + (counts(low) ? 1 : 0);
+  }
 
   void measure(int rows, const std::int32_t* x_1, real* out) {
     for (int r = 0; r < rows; ++r) {
@@ -106,7 +131,9 @@ class MetricRows {
 
   const FlowKernels& kernels_;
   const TokenMetric metric_;
-  double* block_sum_;
+  real* block_sum_;
+  real radius_beta_ = -1;
+  double radius_ = 0;
   real *weight_, *distance_, *query_ = nullptr, *tile_ = nullptr;
   int first_ = 0;
   const std::int32_t* x_1_ = nullptr;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace wam::cpu {
 
@@ -13,6 +14,11 @@ class Scratch {
   Scratch(Scratch&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
     other.data_ = nullptr;
     other.bytes_ = 0;
+  }
+  Scratch& operator=(Scratch&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

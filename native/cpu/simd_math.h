@@ -10,9 +10,20 @@ namespace wam::cpu::WAM_ISA {
 WAM_INLINE Vec exp(Vec x) {
   return each_lane(x, [](real t) { return scalar_exp(t); });
 }
+WAM_INLINE Vec exp_to_one(Vec x) { return exp(x); }
 WAM_INLINE Vec log(Vec x) {
   return each_lane(x, [](real t) { return scalar_log(t); });
 }
+WAM_INLINE Vec round(Vec x) {
+  return each_lane(x, [](real t) { return __builtin_round(t); });
+}
+struct Exp2 {
+  Vec base;
+  WAM_INLINE explicit Exp2(Vec b) : base(b) {}
+  WAM_INLINE Vec operator()(Vec x) const {
+    return each_lane(x - base, [](real t) { return ::exp2(t); });
+  }
+};
 /// P(normal <= x), and exp(-x^2/2).
 WAM_INLINE Vec normal_cdf(Vec x, Vec* bell) {
   *bell = exp(x * x * splat(-0.5));
@@ -21,8 +32,8 @@ WAM_INLINE Vec normal_cdf(Vec x, Vec* bell) {
 
 #else
 
-/// Relative error below 1.2e-7. 0 below -87.33 (where the result would be denormal), inf above 88.722; NaN stays NaN.
-WAM_INLINE Vec exp(Vec x) {
+/// exp of values that are not above 0: the bits of `exp`, without its upper end.
+WAM_INLINE Vec exp_to_one(Vec x) {
   const Vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer in the low mantissa bits
   const Vec shifted = fma(x, splat(1.44269504f), shift);
   const Vec n = shifted - shift;
@@ -34,9 +45,31 @@ WAM_INLINE Vec exp(Vec x) {
   q = fma(q, r, splat(1.666651860e-01f));
   q = fma(q, r, splat(5.000000095e-01f));
   const Vec y = scale_by_power(fma(r * r, q, r) + splat(1.0f), shifted);
-  const Vec low = select(lt(x, splat(-87.33f)), zero(), y);
-  return select(gt(x, splat(88.722f)), splat(__builtin_inff()), low);
+  return select(lt(x, splat(-87.33f)), zero(), y);
 }
+/// Relative error below 1.2e-7. 0 below -87.33 (where the result would be denormal), inf above 88.722; NaN stays NaN.
+WAM_INLINE Vec exp(Vec x) { return select(gt(x, splat(88.722f)), splat(__builtin_inff()), exp_to_one(x)); }
+
+/// The nearest integer; ties to even.
+WAM_INLINE Vec round(Vec x) { return (x + splat(12582912.0f)) - splat(12582912.0f); }
+
+/// 2^(x - base) for an integer base, where x <= base + 100. 2^-126 below base - 126. Relative error below 2e-7,
+/// whatever x and base are: x less its nearest integer is exact.
+struct Exp2 {
+  Vec shift, low;
+  WAM_INLINE explicit Exp2(Vec base) : shift(splat(12582912.0f) - base), low(base - splat(126.0f)) {}
+  WAM_INLINE Vec operator()(Vec x) const {
+    const Vec at = max(low, x);
+    const Vec shifted = at + shift;
+    const Vec r = at - (shifted - shift);
+    Vec q = splat(1.32647271401e-3f);
+    q = fma(q, r, splat(9.67151263996e-3f));
+    q = fma(q, r, splat(5.55073374347e-2f));
+    q = fma(q, r, splat(2.40222420854e-1f));
+    q = fma(q, r, splat(6.93146977599e-1f));
+    return scale_by_power(fma(q, r, splat(1.0f)), shifted);
+  }
+};
 
 /// Relative error below 2e-7 (absolute near 1). log(0) = -inf, negative or NaN: NaN. Denormals count as 0.
 WAM_INLINE Vec log(Vec x) {

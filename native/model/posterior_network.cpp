@@ -44,6 +44,8 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
   } else {
     metric_.table = block + network_.metric_table;
     metric_.dim = config_.table_dim;
+    metric_table_ = backend_.pack_table(config_.vocab, config_.table_dim, metric_.table, metric_.normalise);
+    metric_.packed = metric_table_.get();
   }
 }
 

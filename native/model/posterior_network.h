@@ -57,6 +57,7 @@ class PosteriorNetwork {
   StagedBlock constants_, staged_;  // written once; written for every plan
   Staged<real> coordinate_;
   TokenMetric metric_;
+  std::unique_ptr<PackedTable> metric_table_;
   std::vector<std::unique_ptr<PackedWeight>> packed_;
   std::unique_ptr<PackedWeight> packed_head_;
   NumericTables tables_;

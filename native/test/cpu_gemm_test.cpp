@@ -7,9 +7,11 @@ namespace {
 struct Shape {
   int m, n, k;
 };
-// Edges of every tile (12x32, 6x16, 2x16), more than one block of k (256), the vocabulary of the mini planner (401).
-const Shape kShapes[] = {{1, 1, 1},   {1, 401, 33},   {2, 16, 5},     {3, 33, 17},   {7, 31, 300},    {12, 32, 64},
-                         {13, 65, 1}, {25, 100, 255}, {24, 401, 128}, {61, 48, 257}, {150, 130, 129}, {300, 401, 96}};
+// Edges of every tile (12x32, 6x16, 2x16), more than one block of k (256), the vocabulary of the mini planner (401);
+// more than one block of the caches by rows (430 when accumulating) and by k (512 when accumulating, else 2048).
+const Shape kShapes[] = {{1, 1, 1},       {1, 401, 33},   {2, 16, 5},     {3, 33, 17},    {7, 31, 300},
+                         {12, 32, 64},    {13, 65, 1},    {25, 100, 255}, {24, 401, 128}, {61, 48, 257},
+                         {150, 130, 129}, {300, 401, 96}, {50, 70, 1300}, {430, 40, 700}, {33, 100, 2500}};
 
 enum class Layout { row_major, transposed };
 

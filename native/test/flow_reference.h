@@ -14,14 +14,16 @@ namespace wam::test {
 struct TestMetric {
   int vocab = 0, dim = 0;
   double power = 1;
-  std::vector<real> coordinate;  // [vocab], or empty for the table form
-  std::vector<real> table;       // [vocab, dim]
+  bool normalise = true, squared = true;  // of the table form
+  std::vector<real> coordinate;           // [vocab], or empty for the table form
+  std::vector<real> table;                // [vocab, dim]
 
   TokenMetric view() const {
     TokenMetric m;
     m.vocab = vocab;
     if (coordinate.empty()) {
       m.table = table.data(), m.dim = dim;
+      m.normalise = normalise, m.squared = squared;
     } else {
       m.coordinate = coordinate.data(), m.power = static_cast<real>(power);
     }
@@ -30,6 +32,7 @@ struct TestMetric {
 
   std::vector<double> unit_row(int v) const {
     std::vector<double> z(table.begin() + v * dim, table.begin() + (v + 1) * dim);
+    if (!normalise) return z;
     double norm = 0;
     for (const double x : z) norm += x * x;
     for (double& x : z) x /= std::max(std::sqrt(norm), 1e-12);
@@ -47,7 +50,7 @@ struct TestMetric {
       const std::vector<double> a = unit_row(v), b = unit_row(x_1);
       double square = 0;
       for (std::size_t i = 0; i < a.size(); ++i) square += (a[i] - b[i]) * (a[i] - b[i]);
-      d.push_back(square * square);
+      d.push_back(squared ? square * square : square);
     }
     return d;
   }

@@ -1,10 +1,12 @@
-// GELU in both forms, and its derivative.
+// Sigmoid, GELU in both forms and its derivative.
 
 namespace wam::cpu::WAM_ISA {
 
 constexpr real kInvSqrtTwoPi = static_cast<real>(0.39894228040143267794);
 constexpr real kTanhScale = static_cast<real>(0.79788456080286535588);  // sqrt(2/pi)
 constexpr real kTanhCubic = static_cast<real>(0.044715);
+
+WAM_INLINE Vec sigmoid(Vec x) { return splat(1) / (splat(1) + exp(-x)); }
 
 /// x Phi(x)
 WAM_INLINE Vec gelu_erf(Vec x) {
