@@ -144,10 +144,7 @@ function saveBaseline(rows, lines) {
 
 /** Regressions that stay when their workloads are measured again, twice at most: the least of all rounds counts. */
 async function confirmed(options, lines) {
-  const path = baselinePath();
-  if (!existsSync(path))
-    throw new Error(`no baseline for this CPU model: ${path}; --save-baseline`);
-  const { isas } = JSON.parse(readFileSync(path, 'utf8'));
+  const { isas } = JSON.parse(readFileSync(baselinePath(), 'utf8'));
   const all = [...lines];
   for (let again = 0; ; again++) {
     const rows = combine(all);
@@ -166,12 +163,16 @@ export async function benchWorkloads(report) {
     report({ bench: 'workloads', skipped: notBuilt });
     return;
   }
+  if (flag('check') && !existsSync(baselinePath())) {
+    throw new Error(`no baseline for this CPU model: ${baselinePath()}; --save-baseline makes one`);
+  }
   const options = {
     threads: option('threads', '1,2').split(',').map(Number),
     only: option('only', ''),
     rounds: Number(option('rounds', 3)),
     quick: !flag('long'),
     isa: option('isa', undefined),
+    precisions: option('precision', 'fp32').split(','),
     peers: flag('peers') ? await (await import('../peers/onnxruntime.mjs')).prepare() : [],
   };
   const json = flag('json');
