@@ -17,7 +17,7 @@ constexpr double kGflop = 3 * kBatch * 1.2795;
 constexpr double kRate = 1e-4, kBeta1 = 0.9, kBeta2 = 0.95, kEps = 1e-8, kDecay = 0.01;
 // Parts of the batch that have a gradient of their own, whatever the number of threads, and samples of a part that go
 // through the layers together.
-constexpr int kParts = 4, kAtOnce = 4;
+constexpr int kParts = 4, kAtOnce = 8;
 
 /// Loss and gradients of some samples at a time, on one thread.
 class Worker {
