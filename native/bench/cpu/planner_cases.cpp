@@ -16,7 +16,7 @@ namespace {
 constexpr int kBatches[] = {1, 8, 64};
 constexpr double kGflopA = 1.2795, kGflopB = 6.3976, kGflopC = 2.3334, kGflopD = 0.2981;  // a sample
 // Samples whose rows go through the layers together.
-constexpr int kAtOnce = 8;
+constexpr int kAtOnce = 2;
 
 /// Weights, packed where a product reads them.
 struct Packed {
