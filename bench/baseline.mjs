@@ -6,7 +6,13 @@ export const references = { arithmetic: 'reference.arithmetic', memory: 'referen
 
 export const tolerance = 0.25;
 
-const keyOf = ({ workload, threads }) => `${workload} ${threads}T`;
+/** Of a peer's name of ours: wam-flow-ISA[-PRECISION][-prepacked]. */
+export const precisionOf = (peer) => /-(bf16|int8)/.exec(peer)?.[1] ?? 'fp32';
+
+const keyOf = ({ workload, threads, peer }) => {
+  const precision = precisionOf(peer);
+  return `${workload} ${threads}T${precision === 'fp32' ? '' : ` ${precision}`}`;
+};
 
 /**
  * Ratios of all workloads of a run.
