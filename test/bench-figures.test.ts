@@ -65,6 +65,14 @@ describe('the floor', () => {
     expect(floorOf(limitsOf(limits, 1), { flops: 1e8, bytes: 1 }, 1, 'int8').ms).toBe(0.25);
   });
 
+  it('counts narrow weights with the bytes that they have', () => {
+    const work = { flops: 1, bytes: 1e5, weightBytes: 8e5 };
+    const floor = (precision: string) => floorOf(limitsOf(limits, 1), work, 1, precision).ms;
+    expect(floor('fp32')).toBeCloseTo(9e5 / 1e8);
+    expect(floor('bf16')).toBeCloseTo(5e5 / 1e8);
+    expect(floor('int8')).toBeCloseTo(3e5 / 1e8);
+  });
+
   it('takes the best of several rounds', () => {
     const more = [...limits, limit('fp32 FMA avx512', 200)];
     expect(floorOf(limitsOf(more, 1), { flops: 1e8, bytes: 1 }, 1).ms).toBe(0.5);
