@@ -6,13 +6,20 @@ export const references = { arithmetic: 'reference.arithmetic', memory: 'referen
 
 export const tolerance = 0.25;
 
-const keyOf = ({ workload, threads }) => `${workload} ${threads}T`;
+/** Of a peer's name of ours: wam-flow-ISA[-PRECISION][-prepacked]. */
+export const precisionOf = (peer) => /-(bf16|int8)/.exec(peer)?.[1] ?? 'fp32';
+
+const keyOf = ({ workload, threads, peer }) => {
+  const precision = precisionOf(peer);
+  return `${workload} ${threads}T${precision === 'fp32' ? '' : ` ${precision}`}`;
+};
 
 /**
  * Ratios of all workloads of a run.
  *
  * @param rows of `combine`, reference loops among them.
  * @param bound of a row: 'arithmetic' or 'memory'.
+ * @returns {Record<string, { ratio: number, reference: string }>}
  */
 export function ratios(rows, bound) {
   const least = new Map();
@@ -21,6 +28,7 @@ export function ratios(rows, bound) {
       least.set(workload, Math.min(leastMs, least.get(workload) ?? Number.POSITIVE_INFINITY));
     }
   }
+  /** @type {Record<string, { ratio: number, reference: string }>} */
   const result = {};
   for (const row of rows) {
     if (row.workload.startsWith('reference.')) continue;

@@ -28,7 +28,14 @@ if (flag('peer-format')) {
   const program = findProgram();
   if (program === undefined) throw new Error(notBuilt);
   const args = process.argv.slice(2).filter((arg) => arg !== '--peer-format');
-  process.exit(spawnSync(program, args, { stdio: 'inherit' }).status ?? 1);
+  const at = args.indexOf('--precision');
+  const [, precisions] = at < 0 ? [] : args.splice(at, 2);
+  for (const precision of (precisions ?? 'fp32').split(',')) {
+    const own = [...args, '--precision', precision];
+    const { status } = spawnSync(program, own, { stdio: 'inherit' });
+    if (status !== 0) process.exit(status ?? 1);
+  }
+  process.exit(0);
 }
 
 const workloadsAlone = ['peers', 'check', 'save-baseline'].some(flag);

@@ -66,12 +66,20 @@ export class Graph {
     return this.constant(`whole ${values}`, values);
   }
 
-  /** A node of the standard operators with one output, or as many as `outputs` says: then a list of names. */
-  op(type, inputs, attributes = {}, outputs = undefined) {
+  /**
+   * A node of the standard operators with one output, or as many as `outputs` says: then a list of names.
+   *
+   * @param {number} [outputs]
+   */
+  op(type, inputs, attributes = {}, outputs) {
     return this.#add(type, '', inputs, attributes, outputs);
   }
-  /** A node of onnxruntime's own operators. */
-  contrib(type, inputs, attributes = {}, outputs = undefined) {
+  /**
+   * A node of onnxruntime's own operators.
+   *
+   * @param {number} [outputs]
+   */
+  contrib(type, inputs, attributes = {}, outputs) {
     return this.#add(type, kContrib, inputs, attributes, outputs);
   }
 

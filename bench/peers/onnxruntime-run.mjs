@@ -1,4 +1,4 @@
-// Times onnxruntime-node on W1a, W1c, W1d, W2 and W3. One process for each number of threads: spinning pools of several
+// Times onnxruntime-node on W1, W2 and W3. One process for each number of threads: spinning pools of several
 // would disturb each other.
 //   PEER_NODE_MODULES=FOLDER node bench/peers/onnxruntime-run.mjs --threads 2 --round 1 [--only W1c] [--quick]
 
@@ -36,13 +36,23 @@ const gflopOf = new Map(all.map(([workload, { flops }]) => [workload, flops / 1e
 const run = (workload, kind, work, check) =>
   time(workload, `${name}-${kind}`, gflopOf.get(workload), work, check);
 
+/** All steps, each on the tokens of the one before; the result of the last. */
+async function eachStep(session, inputs, ids, step) {
+  let result = { next: ids };
+  for (const [i, number] of step.entries()) {
+    const outputs = i + 1 === step.length ? ['logits', 'next'] : ['next'];
+    result = await session.run({ ...inputs, ids: result.next, step: number }, outputs);
+  }
+  return result;
+}
+
 async function plannerWorkloads(kind) {
   const batches = [1, 8, 64];
   const any = (variants) =>
     batches.some((batch) => variants.some((v) => wanted(`W1${v}.B${batch}`)));
-  if (!any(['a', 'c', 'd'])) return;
+  if (!any(['a', 'b', 'c', 'd'])) return;
   const models = new PlannerModels(kind === 'fused');
-  const full = any(['a']) ? await load(models.full()) : undefined;
+  const full = any(['a', 'b']) ? await load(models.full()) : undefined;
   const prefill = any(['c', 'd']) ? await load(models.prefill()) : undefined;
   const cached = any(['c', 'd']) ? await load(models.cachedStep()) : undefined;
   const step = Array.from({ length: planner.steps }, (_, i) => wholes([i]).reshape([]));
@@ -54,16 +64,11 @@ async function plannerWorkloads(kind) {
     if (wanted(`W1a.B${batch}`)) {
       await run(`W1a.B${batch}`, kind, () => full.run({ prefix, ...first }), check);
     }
+    if (wanted(`W1b.B${batch}`)) {
+      await run(`W1b.B${batch}`, kind, () => eachStep(full, { prefix }, ids, step), check);
+    }
     if (wanted(`W1c.B${batch}`)) {
-      const steps = async () => {
-        const cache = await prefill.run({ prefix });
-        let result = { next: ids };
-        for (const [i, number] of step.entries()) {
-          const outputs = i + 1 === planner.steps ? ['logits', 'next'] : ['next'];
-          result = await cached.run({ ...cache, ids: result.next, step: number }, outputs);
-        }
-        return result;
-      };
+      const steps = async () => eachStep(cached, await prefill.run({ prefix }), ids, step);
       await run(`W1c.B${batch}`, kind, steps, check);
       const one = await load(models.unrolled());
       await run(`W1c.B${batch}`, `${kind}-unrolled`, () => one.run({ prefix, ids }), check);

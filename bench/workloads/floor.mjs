@@ -34,11 +34,14 @@ function bandwidth({ reads }, bytes, threads) {
   return (fits ?? reads.at(-1)).bytesPerSecond;
 }
 
+const kBytesOfWeight = { fp32: 4, bf16: 2, int8: 1 };
+
 /** Milliseconds, and what bounds them. The best that was measured counts, so that a floor is never above what can be. */
-export function floorOf(limits, { flops, bytes }, threads, precision = 'fp32') {
+export function floorOf(limits, { flops, bytes, weightBytes = 0 }, threads, precision = 'fp32') {
   const perSecond = (precision === 'int8' && limits.int8PerSecond) || limits.fp32PerSecond;
   const arithmetic = (1000 * flops) / perSecond;
-  const memory = (1000 * bytes) / bandwidth(limits, bytes, threads);
+  const moved = bytes + (weightBytes * kBytesOfWeight[precision]) / kBytesOfWeight.fp32;
+  const memory = (1000 * moved) / bandwidth(limits, moved, threads);
   return memory > arithmetic
     ? { ms: memory, bound: 'memory' }
     : { ms: arithmetic, bound: 'arithmetic' };

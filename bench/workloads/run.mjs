@@ -8,6 +8,7 @@ import { findProgram, notBuilt, pinned, runLines } from './program.mjs';
  *
  * @param options.threads numbers of threads, one after the other in each round.
  * @param options.only prefixes of workloads, with commas; empty: all.
+ * @param options.precisions of weights: fp32, bf16, int8.
  * @param options.peers commands besides ours: (threads, round) => { command, env }.
  * @param onLine gets every JSON line as it comes.
  * @returns all lines.
@@ -30,7 +31,10 @@ export async function measure(options, onLine = () => {}) {
       if (only !== '') args.push('--only', only);
       if (quick) args.push('--quick');
       const cpus = availableParallelism();
-      await runLines(pinned([program, ...args, '--reference', ...common], count, cpus), take);
+      for (const precision of options.precisions) {
+        const own = ['--reference', ...common, '--precision', precision];
+        await runLines(pinned([program, ...args, ...own], count, cpus), take);
+      }
       for (const { command, env } of peers) {
         await runLines(pinned([...command, ...args], count, cpus), take, {
           ...process.env,

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../scripts/paths.mjs';
-import { ratios, regressions, tolerance } from '../baseline.mjs';
+import { precisionOf, ratios, regressions, tolerance } from '../baseline.mjs';
 import { cpuKey, describeMachine } from '../machine.mjs';
 import { flag, option } from '../options.mjs';
 import { textTable } from '../table.mjs';
@@ -24,8 +24,7 @@ export function withFloors(rows, lines) {
     const own = work.get(row.workload);
     if (own === undefined) return row;
     if (!limits.has(row.threads)) limits.set(row.threads, limitsOf(lines, row.threads));
-    const precision = row.peer.includes('-int8') ? 'int8' : 'fp32';
-    const { ms, bound } = floorOf(limits.get(row.threads), own, row.threads, precision);
+    const { ms, bound } = floorOf(limits.get(row.threads), own, row.threads, precisionOf(row.peer));
     return {
       ...row,
       gflops: own.flops / row.leastMs / 1e6,
@@ -45,10 +44,10 @@ export function disagreements(rows) {
   });
 }
 
-/** The table of a run; with peers among the rows, how many times as fast as each we are, by least times. */
+/** The table of a run; with several programs or precisions among the rows, our speed over each, by least times. */
 export function workloadTable(rows) {
   const measured = rows.filter(({ workload }) => !workload.startsWith('reference.'));
-  const peers = measured.some(({ peer }) => !peer.startsWith(kOurs));
+  const peers = new Set(measured.map(({ peer }) => peer.replace(/-prepacked$/, ''))).size > 1;
   const oursOf = (row) =>
     measured.find(
       ({ workload, threads, peer }) =>
@@ -75,9 +74,7 @@ export function workloadTable(rows) {
       ...(peers
         ? [
             row.peer,
-            row.peer.startsWith(kOurs) || !oursOf(row)
-              ? undefined
-              : row.leastMs / oursOf(row).leastMs,
+            !oursOf(row) || row === oursOf(row) ? undefined : row.leastMs / oursOf(row).leastMs,
           ]
         : []),
     ]),
@@ -112,9 +109,9 @@ function measuredRatios(rows, lines) {
     rows.filter(
       ({ workload, peer }) => peer.startsWith(kOurs) || workload.startsWith('reference.'),
     ),
-    ({ workload, threads }) => {
+    ({ workload, threads, peer }) => {
       if (!limits.has(threads)) limits.set(threads, limitsOf(lines, threads));
-      return floorOf(limits.get(threads), work.get(workload), threads).bound;
+      return floorOf(limits.get(threads), work.get(workload), threads, precisionOf(peer)).bound;
     },
   );
 }
@@ -144,10 +141,7 @@ function saveBaseline(rows, lines) {
 
 /** Regressions that stay when their workloads are measured again, twice at most: the least of all rounds counts. */
 async function confirmed(options, lines) {
-  const path = baselinePath();
-  if (!existsSync(path))
-    throw new Error(`no baseline for this CPU model: ${path}; --save-baseline`);
-  const { isas } = JSON.parse(readFileSync(path, 'utf8'));
+  const { isas } = JSON.parse(readFileSync(baselinePath(), 'utf8'));
   const all = [...lines];
   for (let again = 0; ; again++) {
     const rows = combine(all);
@@ -166,12 +160,16 @@ export async function benchWorkloads(report) {
     report({ bench: 'workloads', skipped: notBuilt });
     return;
   }
+  if (flag('check') && !existsSync(baselinePath())) {
+    throw new Error(`no baseline for this CPU model: ${baselinePath()}; --save-baseline makes one`);
+  }
   const options = {
     threads: option('threads', '1,2').split(',').map(Number),
     only: option('only', ''),
     rounds: Number(option('rounds', 3)),
     quick: !flag('long'),
     isa: option('isa', undefined),
+    precisions: option('precision', 'fp32').split(','),
     peers: flag('peers') ? await (await import('../peers/onnxruntime.mjs')).prepare() : [],
   };
   const json = flag('json');

@@ -6,11 +6,11 @@
 
 namespace wam::bench {
 
-void planner_cases(const Harness& harness, Backend& backend);    // W1
-void attention_cases(const Harness& harness, Backend& backend);  // W2
-void gemm_cases(const Harness& harness, Backend& backend);       // W3
-void path_cases(const Harness& harness, Backend& backend);       // W4
-void token_cases(const Harness& harness, Backend& backend);      // W5
-void training_cases(const Harness& harness, ThreadPool& pool);   // W6
+void planner_cases(const Harness& harness, Backend& backend, ThreadPool& pool);  // W1
+void attention_cases(const Harness& harness, Backend& backend);                  // W2
+void gemm_cases(const Harness& harness, Backend& backend);                       // W3
+void path_cases(const Harness& harness, Backend& backend);                       // W4
+void token_cases(const Harness& harness, Backend& backend);                      // W5
+void training_cases(const Harness& harness, ThreadPool& pool);                   // W6
 
 }  // namespace wam::bench

@@ -105,8 +105,21 @@ std::string json_object(const std::vector<std::pair<std::string, std::string>>& 
   return text + "}";
 }
 
+const char* precision_name(cpu::Precision precision) {
+  switch (precision) {
+    case cpu::Precision::bf16:
+      return "bf16";
+    case cpu::Precision::int8:
+      return "int8";
+    default:
+      return "fp32";
+  }
+}
+
 Harness::Harness(Options options)
-    : options_(std::move(options)), name_(std::string("wam-flow-") + cpu::isa_name(options_.isa)) {}
+    : options_(std::move(options)), name_(std::string("wam-flow-") + cpu::isa_name(options_.isa)) {
+  if (options_.precision != cpu::Precision::fp32) name_ += std::string("-") + precision_name(options_.precision);
+}
 
 bool Harness::wanted(const std::string& workload) const {
   if (options_.only.empty()) return true;

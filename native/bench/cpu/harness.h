@@ -14,6 +14,8 @@
 
 namespace wam::bench {
 
+const char* precision_name(cpu::Precision precision);
+
 struct Options {
   int threads = 1;
   int round = 0;
@@ -22,6 +24,7 @@ struct Options {
   bool reference = false;  // the reference loops before the workloads
   bool limits = false;     // the limits of the machine and nothing else
   cpu::Isa isa = cpu::best_isa();
+  cpu::Precision precision = cpu::Precision::fp32;  // of packed weights
 };
 
 /// What tells whether outputs agree, as JSON: [sum, sum of magnitudes, first, middle, last].

@@ -94,9 +94,8 @@ constexpr struct {
   std::size_t bytes;  // a thread
   int passes;
 } kReads[] = {
-    {"read L1", std::size_t{24} << 10, 20000},
-    {"read L2", std::size_t{1} << 20, 400},
-    {"read L3", std::size_t{24} << 20, 8},
+    {"read L1", std::size_t{24} << 10, 20000},       {"read L2", std::size_t{1} << 20, 400},
+    {"read L2 or L3", std::size_t{1536} << 10, 200}, {"read L3", std::size_t{24} << 20, 8},
     {"read DRAM", std::size_t{384} << 20, 1},
 };
 

@@ -1,5 +1,7 @@
 #include "bench/cpu/loops.h"
 
+#include "cpu/int8_unit.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define WAM_BENCH_X86 1
@@ -93,12 +95,12 @@ typedef float Sixteen __attribute__((vector_size(64)));
   float_sink = _mm512_cvtss_f32(sum);
 }
 
-/// Products of bytes summed by pairs of instructions, as AVX2 alone has it.
-[[gnu::target("avx2")]] void int8_avx2(std::int64_t rounds) {
-  const __m256i x = _mm256_set1_epi8(1), ones = _mm256_set1_epi16(1);
+// int8 products, by the unit that the engine would take (cpu/int8_unit.h).
+[[gnu::target("avx2")]] void words_avx2(std::int64_t rounds) {
+  const __m256i x = _mm256_set1_epi8(1);
   __m256i a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
-#define WAM_BENCH_STEP(a)                                                       \
-  a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(a, x), ones)); \
+#define WAM_BENCH_STEP(a)                           \
+  a = _mm256_add_epi32(a, _mm256_madd_epi16(a, x)); \
   WAM_BENCH_OPAQUE(a);
   for (std::int64_t i = 0; i < rounds; ++i) {
     WAM_BENCH_TWELVE(WAM_BENCH_STEP)
@@ -109,7 +111,37 @@ typedef float Sixteen __attribute__((vector_size(64)));
   int_sink = _mm256_cvtsi256_si32(sum);
 }
 
-[[gnu::target("avx512f,avx512vnni")]] void int8_vnni(std::int64_t rounds) {
+[[gnu::target("avx512f,avx512bw")]] void words_avx512(std::int64_t rounds) {
+  const __m512i x = _mm512_set1_epi8(1);
+  __m512i a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+#define WAM_BENCH_STEP(a)                           \
+  a = _mm512_add_epi32(a, _mm512_madd_epi16(a, x)); \
+  WAM_BENCH_OPAQUE(a);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    WAM_BENCH_TWELVE(WAM_BENCH_STEP)
+  }
+#undef WAM_BENCH_STEP
+  __m512i sum = a0;
+  for (const __m512i a : {a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11}) sum = _mm512_xor_si512(sum, a);
+  int_sink = _mm512_cvtsi512_si32(sum);
+}
+
+[[gnu::target("avx2,avxvnni")]] void vnni_avx2(std::int64_t rounds) {
+  const __m256i x = _mm256_set1_epi8(1);
+  __m256i a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+#define WAM_BENCH_STEP(a)               \
+  a = _mm256_dpbusd_avx_epi32(a, x, x); \
+  WAM_BENCH_OPAQUE(a);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    WAM_BENCH_TWELVE(WAM_BENCH_STEP)
+  }
+#undef WAM_BENCH_STEP
+  __m256i sum = a0;
+  for (const __m256i a : {a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11}) sum = _mm256_xor_si256(sum, a);
+  int_sink = _mm256_cvtsi256_si32(sum);
+}
+
+[[gnu::target("avx512f,avx512vnni")]] void vnni_avx512(std::int64_t rounds) {
   const __m512i x = _mm512_set1_epi8(1);
   __m512i a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
 #define WAM_BENCH_STEP(a)           \
@@ -122,6 +154,32 @@ typedef float Sixteen __attribute__((vector_size(64)));
   __m512i sum = a0;
   for (const __m512i a : {a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11}) sum = _mm512_xor_si512(sum, a);
   int_sink = _mm512_cvtsi512_si32(sum);
+}
+
+/// Tiles of 16 rows of 64 bytes: four that are summed into, two of either operand.
+[[gnu::target("amx-tile,amx-int8")]] void tiles(std::int64_t rounds) {
+  // Static: g++ 12 does not see that the instruction reads all of it.
+  static const struct alignas(64) {
+    std::uint8_t palette = 1, start = 0, reserved[14] = {};
+    std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } shape;
+  _tile_loadconfig(&shape);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    _tile_dpbssd(0, 4, 6);
+    _tile_dpbssd(1, 4, 7);
+    _tile_dpbssd(2, 5, 6);
+    _tile_dpbssd(3, 5, 7);
+  }
+  _tile_release();
 }
 
 [[gnu::target("avx2")]] float read_avx2(const float* values, std::size_t count) { return sum_of<Eight>(values, count); }
@@ -148,11 +206,20 @@ ArithmeticLoop fp32_loop(cpu::Isa isa) {
 
 ArithmeticLoop int8_loop(cpu::Isa isa) {
 #if WAM_BENCH_X86
-  constexpr double kAccumulators = 12;
-  if (isa == cpu::Isa::avx512 && __builtin_cpu_supports("avx512vnni")) {
-    return {"int8 vpdpbusd avx512", kAccumulators * 128, int8_vnni};
+  constexpr double kAccumulators = 12, kTiles = 4 * 2.0 * 16 * 16 * 64;
+  const bool wide = isa == cpu::Isa::avx512;
+  if (isa != cpu::Isa::portable) {
+    switch (cpu::int8_units(isa).front()) {
+      case cpu::Int8Unit::amx:
+        return {"int8 tiles", kTiles, tiles};
+      case cpu::Int8Unit::vnni:
+        return wide ? ArithmeticLoop{"int8 vpdpbusd avx512", kAccumulators * 128, vnni_avx512}
+                    : ArithmeticLoop{"int8 vpdpbusd avx2", kAccumulators * 64, vnni_avx2};
+      default:
+        return wide ? ArithmeticLoop{"int8 vpmaddwd avx512", kAccumulators * 64, words_avx512}
+                    : ArithmeticLoop{"int8 vpmaddwd avx2", kAccumulators * 32, words_avx2};
+    }
   }
-  if (isa != cpu::Isa::portable) return {"int8 vpmaddubsw avx2", kAccumulators * 64, int8_avx2};
 #endif
   (void)isa;
   return {};

@@ -1,5 +1,6 @@
 // Times the CPU engine on fixed workloads (bench/README.md), a JSON line each:
-//   wam_flow_cpu_bench [--threads 2] [--round 0] [--only W1c,W3] [--quick] [--isa avx512|avx2|portable] [--reference]
+//   wam_flow_cpu_bench [--threads 2] [--round 0] [--only W1c,W3] [--quick] [--isa avx512|avx2|portable]
+//                      [--precision fp32|bf16|int8] [--reference]
 //   wam_flow_cpu_bench --limits [--threads 2]      what the machine could do at best
 
 #include <cstdio>
@@ -20,6 +21,13 @@ cpu::Isa isa_of(const std::string& name) {
     if (name == cpu::isa_name(isa)) return isa;
   }
   throw std::invalid_argument("--isa: expected avx512, avx2 or portable, received " + name);
+}
+
+cpu::Precision precision_of(const std::string& name) {
+  for (const cpu::Precision precision : {cpu::Precision::fp32, cpu::Precision::bf16, cpu::Precision::int8}) {
+    if (name == precision_name(precision)) return precision;
+  }
+  throw std::invalid_argument("--precision: expected fp32, bf16 or int8, received " + name);
 }
 
 int whole_number(const std::string& option, const std::string& text, int least) {
@@ -52,6 +60,8 @@ Options parse(int argc, char** argv) {
       options.limits = true;
     } else if (option == "--reference") {
       options.reference = true;
+    } else if (option == "--precision") {
+      options.precision = precision_of(value());
     } else if (option == "--isa") {
       options.isa = isa_of(value());
     } else {
@@ -66,12 +76,18 @@ void run(const Options& options) {
   const FlushDenormals flush;
   if (options.limits) return print_limits(options);
   ThreadPool pool(options.threads);
-  const auto backend = cpu::make_cpu_backend(&pool, options.isa);
+  const auto backend = cpu::make_cpu_backend(&pool, options.isa, options.precision);
   const Harness harness(options);
-  if (options.reference) reference_cases(harness);
-  planner_cases(harness, *backend);
-  attention_cases(harness, *backend);
+  if (options.reference) {
+    Options any = options;
+    any.only.clear();
+    reference_cases(Harness(any));
+  }
+  planner_cases(harness, *backend, pool);
   gemm_cases(harness, *backend);
+  // What follows has no packed weights.
+  if (options.precision != cpu::Precision::fp32) return;
+  attention_cases(harness, *backend);
   path_cases(harness, *backend);
   token_cases(harness, *backend);
   training_cases(harness, pool);
