@@ -8,9 +8,9 @@ import { evaluate, observationFromWindow, Planner, readScenarios } from '../dist
 import { flag, option, percentile } from './options.mjs';
 
 const kPrecisions = ['fp32', 'bf16', 'int8'];
-// `evaluate` pairs the rows of one planner with its first row. Here three step rules stand for three precisions, so that
-// its rows are what this bench compares; every plan is made with the rule renoise.
-const kStandIn = { renoise: 'fp32', integrated: 'bf16', released: 'int8' };
+// `evaluate` pairs the rows of one planner with its first row. Here numbers of steps stand for precisions, so that its
+// rows are what this bench compares.
+const kStandIn = { 1: 'fp32', 2: 'bf16', 3: 'int8' };
 const kCases = [
   { name: '1 step, median', steps: 1, decode: 'median' },
   { name: '5 steps, sampled', steps: 5, decode: 'sample' },
@@ -39,9 +39,9 @@ function distances(a, b) {
 async function compare({ name, steps, decode }) {
   const plans = { fp32: new Map(), bf16: new Map(), int8: new Map() };
   const standIn = {
-    async plan(observation, { rule, ...options }) {
-      const precision = kStandIn[rule];
-      const plan = await planners[precision].plan(observation, { ...options, rule: 'renoise' });
+    async plan(observation, options) {
+      const precision = kStandIn[options.steps];
+      const plan = await planners[precision].plan(observation, { ...options, steps });
       const kept = options.samples > 1 ? plan.samples[0] : plan.trajectory;
       plans[precision].set(options.seed, kept.slice());
       return plan;
@@ -50,14 +50,13 @@ async function compare({ name, steps, decode }) {
   const evaluation = await evaluate(standIn, data, {
     split,
     limit: limit === undefined ? undefined : Number(limit),
-    steps: [steps],
+    steps: Object.keys(kStandIn).map(Number),
     decode: [decode],
-    rule: Object.keys(kStandIn),
     seeds: Number(option('seeds', '1')),
   });
   const rows = evaluation.rows.filter((row) => row.decode !== null);
   return rows.map((row) => {
-    const precision = kStandIn[row.rule];
+    const precision = kStandIn[row.steps];
     const off = [];
     for (const [seed, plan] of plans.fp32) off.push(...distances(plan, plans[precision].get(seed)));
     const { ade, fde, difference, pdm } = row;

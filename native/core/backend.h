@@ -219,7 +219,9 @@ class Backend {
   virtual void replay(std::uint64_t key, const std::function<void()>& work) = 0;
 
   // --- dense algebra -------------------------------------------------------------------------------------------
-  virtual std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n) = 0;
+  /// `exact`: as fp32 even where the backend's weights are int8, since what it gives is worth more than its time.
+  virtual std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n,
+                                             bool exact = false) = 0;
   virtual void gemm(const Gemm& g) = 0;
   /// dbias[j] += sum_i dy[i,j]
   virtual void add_column_sums(int rows, int cols, const real* dy, int ld, real* dbias) = 0;

@@ -43,11 +43,11 @@ std::size_t panel_size(int k, int width) { return static_cast<std::size_t>(k) * 
 
 }  // namespace
 
-std::unique_ptr<PackedWeight> CpuBackend::pack(const real* b, int ldb, bool b_transposed, int k, int n) {
+std::unique_ptr<PackedWeight> CpuBackend::pack(const real* b, int ldb, bool b_transposed, int k, int n, bool exact) {
   const int panels = (n + kernels_.panel - 1) / kernels_.panel;
   auto packed = std::make_unique<CpuPackedWeight>();
   const std::size_t count = panel_size(k, kernels_.panel) * static_cast<std::size_t>(panels);
-  packed->precision = precision_ == Precision::int8 && k > kInt8MaxDepth ? Precision::fp32 : precision_;
+  packed->precision = precision_ == Precision::int8 && (exact || k > kInt8MaxDepth) ? Precision::fp32 : precision_;
   if (packed->precision == Precision::fp32) {
     packed->panels = static_cast<real*>(weight_memory_.take(count * sizeof(real), &packed->memory));
     pack_panels(b, ldb, b_transposed, k, n, packed->panels);

@@ -31,7 +31,7 @@ class GpuBackend final : public Backend {
   void replay(std::uint64_t key, const std::function<void()>& work) override;
 
   // cuda_gemm.cpp
-  std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n) override;
+  std::unique_ptr<PackedWeight> pack(const real* b, int ldb, bool b_transposed, int k, int n, bool exact) override;
   void gemm(const Gemm& g) override;
   void add_column_sums(int rows, int cols, const real* dy, int ld, real* dbias) override;
 

@@ -36,7 +36,7 @@ constexpr int kSumsSlot = 0, kStatisticsSlot = 1;
 
 }  // namespace
 
-std::unique_ptr<PackedWeight> GpuBackend::pack(const real* b, int ldb, bool b_transposed, int k, int n) {
+std::unique_ptr<PackedWeight> GpuBackend::pack(const real* b, int ldb, bool b_transposed, int k, int n, bool) {
   GemmPackParams p;
   p.k = k, p.n = n, p.b = b, p.ldb = ldb, p.transposed = b_transposed;
   if (options_.precision == gpu::Precision::fp32) {

@@ -28,10 +28,11 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
   constants_.push(backend_);
 
   packed_.resize(static_cast<std::size_t>(network_.linear_count));
-  const auto pack = [&](const Linear& l) {
-    packed_[static_cast<std::size_t>(l.id)] = backend_.pack(block + l.weight, l.in, true, l.in, l.out);
+  const auto pack = [&](const Linear& l, bool exact = false) {
+    packed_[static_cast<std::size_t>(l.id)] = backend_.pack(block + l.weight, l.in, true, l.in, l.out, exact);
   };
-  for (int i = 0; i < kTokenTypes; ++i) pack(network_.encoder_in[i]), pack(network_.encoder_out[i]);
+  // Metres and radians side by side do not bear a scale for all of them (docs/precision.md).
+  for (int i = 0; i < kTokenTypes; ++i) pack(network_.encoder_in[i], true), pack(network_.encoder_out[i], true);
   for (const Layer& layer : network_.layers) pack(layer.qkv), pack(layer.output), pack(layer.up), pack(layer.down);
   pack(network_.last_key_value);
   make_numeric_tables(config_, network_, backend_, block, tables_);
