@@ -1,7 +1,7 @@
 // The bench suites.
 //
 //   npm run bench                               all of them, tables
-//   npm run bench -- --filter sim --json        one of planner, sim, workloads, kernels; one JSON line a row
+//   npm run bench -- --filter sim --json        one of workloads, planner, paced, crowd, sim, kernels; one JSON line a row
 //   npm run bench -- --filter workloads --only W1c,W3 --rounds 5 --long --isa avx2
 //   npm run bench -- --peers                    the workloads with onnxruntime-node beside them
 //   npm run bench -- --check                    the workloads against bench/baseline, or --save-baseline
@@ -17,6 +17,8 @@ import { flag, option } from './options.mjs';
 // Imported when wanted: only some need the built package.
 const suites = {
   workloads: async () => (await import('./workloads/suite.mjs')).benchWorkloads,
+  paced: async () => (await import('./paced.mjs')).benchPaced,
+  crowd: async () => (await import('./paced.mjs')).benchCrowd,
   planner: async () => (await import('./planner.mjs')).benchPlanner,
   sim: async () => (await import('./simulator.mjs')).benchSimulator,
   kernels: async () => (await import('./kernels.mjs')).benchKernels,

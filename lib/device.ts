@@ -2,8 +2,17 @@
 import { argumentError, WamFlowError } from './errors.js';
 import { type Isa, type NativeDevice, native } from './native.js';
 
-/** Arithmetic of matrix products and attention on a GPU; the 16-bit ones accumulate in float. */
-export type Precision = 'fp32' | 'bf16' | 'f16';
+/**
+ * On a GPU the arithmetic of matrix products and attention: `fp32`, `bf16` or `f16`; the 16-bit ones accumulate in float.
+ * On the CPU the form of the weights: `fp32`; `bf16`, half the memory; or `int8`, a quarter, with activations rounded to 8
+ * bits row by row and exact integer sums, which is several times faster.
+ */
+export type Precision = 'fp32' | 'bf16' | 'f16' | 'int8';
+
+const kPrecisions = {
+  cpu: ['fp32', 'bf16', 'int8'],
+  gpu: ['fp32', 'bf16', 'f16'],
+} as const;
 
 /** Which device works. */
 export interface DeviceOptions {
@@ -16,7 +25,10 @@ export interface DeviceOptions {
   isa?: Isa;
   /** Which GPU, from 0. */
   gpu?: number;
-  /** On a GPU. Default `fp32`, which plans as the CPU does up to rounding. */
+  /**
+   * Default `fp32`, which plans alike on all devices up to rounding. `int8` is for planning on the CPU (and makes `auto`
+   * the CPU), `f16` for a GPU. Training on the CPU is in `fp32` alone.
+   */
   precision?: Precision;
 }
 
@@ -35,8 +47,8 @@ export function chooseDevice(options: DeviceOptions, fallback: 'auto' | 'cpu'): 
     throw argumentError('options.device', "'auto', 'cpu' or 'cuda'", wanted);
   }
   const precision = options.precision ?? 'fp32';
-  if (!['fp32', 'bf16', 'f16'].includes(precision)) {
-    throw argumentError('options.precision', "'fp32', 'bf16' or 'f16'", precision);
+  if (!['fp32', 'bf16', 'f16', 'int8'].includes(precision)) {
+    throw argumentError('options.precision', "'fp32', 'bf16', 'f16' or 'int8'", precision);
   }
   const gpu = options.gpu ?? 0;
   if (!Number.isInteger(gpu) || gpu < 0 || gpu > 1023) {
@@ -46,11 +58,9 @@ export function chooseDevice(options: DeviceOptions, fallback: 'auto' | 'cpu'): 
   const isa = instructionSet(options.isa);
   const device = wanted === 'auto' ? bestDevice(options) : wanted;
   if (device === 'cpu') {
-    if (precision !== 'fp32') {
-      throw argumentError('options.precision', "'fp32', the only one on the cpu", precision);
-    }
-    return { device, isa };
+    return { device, isa, precision: precisionOf('cpu', precision, 'the cpu') };
   }
+  const narrow = precisionOf('gpu', precision, 'a GPU');
   const { cuda, simt } = native().deviceInfo();
   if (device === 'cuda' && cuda.devices.length === 0) {
     throw new WamFlowError(
@@ -64,17 +74,30 @@ export function chooseDevice(options: DeviceOptions, fallback: 'auto' | 'cpu'): 
       "options.device: 'simt' runs the CUDA kernels on the CPU and exists in test builds alone; use 'auto' or 'cpu'",
     );
   }
-  return { device, gpu, precision };
+  return { device, gpu, precision: narrow };
 }
 
-/** `cuda fp32`, `avx512`: a device for titles and logs. */
+/** `cuda fp32`, `avx512`, `avx512 int8`: a device for titles and logs. */
 export function describeDevice(device: NativeDevice): string {
-  return device.device === 'cpu' ? device.isa : `${device.device} ${device.precision}`;
+  if (device.device !== 'cpu') return `${device.device} ${device.precision}`;
+  return device.precision === 'fp32' ? device.isa : `${device.isa} ${device.precision}`;
 }
 
-/** What `auto` means: an instruction set asks for the CPU. */
-function bestDevice({ isa, gpu = 0 }: DeviceOptions): 'cpu' | 'cuda' {
-  if (isa !== undefined) return 'cpu';
+/** `precision` if devices of this kind have it. */
+function precisionOf<Kind extends keyof typeof kPrecisions>(
+  kind: Kind,
+  precision: Precision,
+  where: string,
+): (typeof kPrecisions)[Kind][number] {
+  const known: readonly (typeof kPrecisions)[Kind][number][] = kPrecisions[kind];
+  const found = known.find((name) => name === precision);
+  if (found !== undefined) return found;
+  throw argumentError('options.precision', `${known.join(', ')} on ${where}`, precision);
+}
+
+/** What `auto` means: an instruction set or int8 asks for the CPU. */
+function bestDevice({ isa, gpu = 0, precision }: DeviceOptions): 'cpu' | 'cuda' {
+  if (isa !== undefined || precision === 'int8') return 'cpu';
   const found = native().deviceInfo().cuda.devices[gpu];
   return found !== undefined && Number(found.computeCapability) >= 7.5 ? 'cuda' : 'cpu';
 }

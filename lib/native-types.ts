@@ -37,7 +37,7 @@ export interface CpuInfo {
 
 /** The device of a backend. */
 export type NativeDevice =
-  | { device: 'cpu'; isa: Isa }
+  | { device: 'cpu'; isa: Isa; precision: 'fp32' | 'bf16' | 'int8' }
   | { device: 'cuda' | 'simt'; gpu: number; precision: 'fp32' | 'bf16' | 'f16' };
 
 /** Devices beside the CPU. */
@@ -156,7 +156,7 @@ export interface TensorLayout {
 export type EngineOptions = NativeDevice & {
   /** Threads that work on one plan on the CPU, the engine's own included; no more than cores are used. */
   threads: number;
-  /** Whether they wait for each other, and the engine's own for the next plan, by spinning for a bounded time. */
+  /** Whether they wait for each other by spinning, for a bounded time. */
   spin: boolean;
   maxSamples: number;
   maxSteps: number;

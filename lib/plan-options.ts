@@ -33,11 +33,12 @@ export interface PlanOptions {
   /** Compute the observation's part of the network once a plan. False: in every step; for measuring. */
   cache?: boolean;
   /**
-   * Milliseconds from the call after which no further step is begun: the newest whole plan is given. One step always
-   * runs. Default none.
+   * Milliseconds from the call by which the plan is there: no step is begun that would end later, as far as earlier ones
+   * tell, and on the CPU one that turns out too slow is given up between layers. The newest whole plan is given,
+   * `stepsRun` says of how many steps; one always runs. Default none.
    */
   deadlineMs?: number;
-  /** Ends the call: it rejects with the signal's reason. A waiting plan is dropped, a running one stops between steps. */
+  /** Ends the call: it rejects with the signal's reason. A waiting plan is dropped, a running one stops between layers. */
   signal?: AbortSignal;
 }
 

@@ -1,4 +1,4 @@
-import { describeDevice } from './device.js';
+import { describeDevice, type Precision } from './device.js';
 import { argumentError, WamFlowError } from './errors.js';
 import { type Checkpoint, loadCheckpoint } from './model/checkpoint.js';
 import type { ModelConfig } from './model/config.js';
@@ -47,7 +47,9 @@ export class Planner {
   readonly device: 'cpu' | 'cuda' | 'simt';
   /** Instruction set on the CPU; undefined on another device. */
   readonly isa: Isa | undefined;
-  /** The device in words: `avx512`, `cuda fp32`. */
+  /** Of the weights on the CPU, of matrix products and attention on a GPU. */
+  readonly precision: Precision;
+  /** The device in words: `avx512`, `avx512 int8`, `cuda fp32`. */
   readonly engine: string;
   readonly threads: number;
   /** Poses of a plan. */
@@ -60,6 +62,7 @@ export class Planner {
   readonly #slots: number;
   readonly #packer = new ObservationPacker();
   readonly #request = new Float64Array(kRequestSize);
+  #scratch = new ArrayBuffer(0);
   #jobs = 0;
   #closed: Promise<void> | undefined;
 
@@ -73,6 +76,7 @@ export class Planner {
     this.directory = checkpoint.directory;
     this.device = options.device;
     this.isa = options.device === 'cpu' ? options.isa : undefined;
+    this.precision = options.precision;
     this.engine = describeDevice(options);
     this.threads = options.threads;
     this.waypoints = tokens.waypoints;
@@ -133,11 +137,12 @@ export class Planner {
     options?.signal?.throwIfAborted();
     if (out !== undefined) checkOut('out', out, this.#slots);
     const shape = this.#pack([observation], options, 'observation', 0, calledAt);
-    const result = new ArrayBuffer(resultBytes(shape.steps, shape.samples, this.#slots));
+    const bytes = resultBytes(shape.steps, shape.samples, this.#slots);
+    if (this.#scratch.byteLength < bytes) this.#scratch = new ArrayBuffer(bytes);
     const { maps, sizes, meta, values, lanes } = this.#packer;
-    native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, result);
+    native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, this.#scratch);
     const totalUs = (performance.now() - calledAt) * 1000;
-    return readResult(result, 0, shape, totalUs, out);
+    return readResult(this.#scratch.slice(0, bytes), 0, shape, totalUs, out);
   }
 
   /**

@@ -13,6 +13,7 @@ const kEngine = {
   threads: 1,
   spin: true,
   isa: 'portable',
+  precision: 'fp32',
   maxSamples: 4,
   maxSteps: 4,
   queueLimit: 8,
@@ -253,6 +254,7 @@ test('engines say why they cannot be made', () => {
   expect(make({ threads: 0 })).toMatchObject({ code: 'ERR_RANGE' });
   expect(make({ threads: '1' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ isa: 'mmx' })).toMatchObject({ code: 'ERR_ARGUMENT' });
+  expect(make({ precision: 'f16' })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ spin: undefined })).toMatchObject({ code: 'ERR_ARGUMENT' });
   expect(make({ queueLimit: 0 })).toMatchObject({ code: 'ERR_RANGE' });
 });

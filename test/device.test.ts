@@ -24,7 +24,11 @@ describe('devices', () => {
   it('auto is a GPU where there is one, else the CPU; an instruction set asks for the CPU', () => {
     expect(chooseDevice({}, 'auto').device).toBe(hasGpu ? 'cuda' : 'cpu');
     expect(chooseDevice({}, 'cpu').device).toBe('cpu');
-    expect(chooseDevice({ isa: 'portable' }, 'auto')).toEqual({ device: 'cpu', isa: 'portable' });
+    expect(chooseDevice({ isa: 'portable' }, 'auto')).toEqual({
+      device: 'cpu',
+      isa: 'portable',
+      precision: 'fp32',
+    });
     expect(describeDevice(chooseDevice({ isa: 'portable' }, 'auto'))).toBe('portable');
   });
 
@@ -36,7 +40,7 @@ describe('devices', () => {
   test.each<[object, string]>([
     [{ device: 'tpu' }, 'ERR_ARGUMENT'],
     [{ precision: 'fp8' }, 'ERR_ARGUMENT'],
-    [{ device: 'cpu', precision: 'bf16' }, 'ERR_ARGUMENT'],
+    [{ device: 'cpu', precision: 'f16' }, 'ERR_ARGUMENT'],
     [{ gpu: -1 }, 'ERR_RANGE'],
     [{ gpu: 0.5 }, 'ERR_ARGUMENT'],
   ])('%o is refused', (options, code) => {

@@ -19,11 +19,10 @@ export function addDeviceFlags(command: Command): Command {
       ]),
     )
     .addOption(
-      new Option('--precision <name>', 'of matrix products on a GPU (default: fp32)').choices([
-        'fp32',
-        'bf16',
-        'f16',
-      ]),
+      new Option(
+        '--precision <name>',
+        'fp32; of weights on the CPU: bf16, int8; of products on a GPU: bf16, f16 (default: fp32)',
+      ).choices(['fp32', 'bf16', 'f16', 'int8']),
     );
 }
 

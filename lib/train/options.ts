@@ -132,13 +132,22 @@ export function checkRunOptions(options: TrainOptions): RunSettings {
   }
   const evalEvery = stage === 'sft' ? options.evalEvery : undefined;
   return {
-    device: chooseDevice(options, 'cpu'),
+    device: trainingDevice(options),
     threads: options.threads === undefined ? undefined : count('threads', options.threads, 1, 1024),
     checkpointEvery: count('checkpointEvery', options.checkpointEvery ?? 500, 1, 1e9),
     logEvery: count('logEvery', options.logEvery ?? 10, 1, 1e6),
     evalEvery: count('evalEvery', evalEvery ?? 0, 0, 1e9),
     signal,
   };
+}
+
+/** Narrow weights of the CPU are for planning. */
+function trainingDevice(options: DeviceOptions): ReturnType<typeof chooseDevice> {
+  const device = chooseDevice(options, 'cpu');
+  if (device.device === 'cpu' && device.precision !== 'fp32') {
+    throw argumentError('options.precision', 'fp32 for training on the cpu', device.precision);
+  }
+  return device;
 }
 
 /** The parameters that `options` names, over `saved` (those of the run that goes on) or the recipe's. */

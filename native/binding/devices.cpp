@@ -37,6 +37,8 @@ DeviceChoice read_device(const Fields& fields) {
       throw unavailable("isa: this machine or build cannot run " + std::string(cpu::isa_name(choice.isa)) +
                         "; the best one here is " + cpu::isa_name(cpu::best_isa()));
     }
+    choice.precision = fields.choice<cpu::Precision>(
+        "precision", {{"fp32", cpu::Precision::fp32}, {"bf16", cpu::Precision::bf16}, {"int8", cpu::Precision::int8}});
     return choice;
   }
   constexpr int kMaxGpu = 1023;
@@ -63,7 +65,7 @@ std::unique_ptr<Backend> make_backend(const DeviceChoice& choice, [[maybe_unused
       return simt::make_backend(choice.gpu);
 #endif
     default:
-      return cpu::make_cpu_backend(pool, choice.isa);
+      return cpu::make_cpu_backend(pool, choice.isa, choice.precision);
   }
 }
 

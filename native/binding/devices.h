@@ -19,10 +19,11 @@ enum class Device { cpu, cuda, simt };
 struct DeviceChoice {
   Device device = Device::cpu;
   cpu::Isa isa = cpu::Isa::portable;  // of the CPU
-  gpu::Options gpu;                   // of the others
+  cpu::Precision precision = cpu::Precision::fp32;
+  gpu::Options gpu;  // of the others
 };
 
-/// { device, isa } or { device, gpu, precision }. Throws ERR_ARGUMENT, ERR_DEVICE_UNAVAILABLE with the reason.
+/// { device, isa, precision } or { device, gpu, precision }. Throws ERR_ARGUMENT, ERR_DEVICE_UNAVAILABLE with the reason.
 DeviceChoice read_device(const Fields& fields);
 
 /// `pool` serves the CPU alone; it may be null and must outlive the backend.

@@ -88,7 +88,7 @@ Engine::Engine(std::shared_ptr<Environment> environment, std::shared_ptr<const m
     : environment_(environment),
       model_(std::move(model)),
       options_(options),
-      thread_(std::move(environment), options.queue_limit, options.spin) {}
+      thread_(std::move(environment), options.queue_limit) {}
 
 void Engine::build() {
   if (options_.threads > 1 && options_.device.device == Device::cpu) {

@@ -1,7 +1,6 @@
 #include "binding/job_thread.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "core/error.h"
@@ -67,8 +66,8 @@ class JobThread::Ended : public Delivery {
   std::function<void()> on_end_;
 };
 
-JobThread::JobThread(std::shared_ptr<Environment> environment, std::size_t queue_limit, bool linger)
-    : environment_(std::move(environment)), queue_limit_(queue_limit), linger_(linger) {
+JobThread::JobThread(std::shared_ptr<Environment> environment, std::size_t queue_limit)
+    : environment_(std::move(environment)), queue_limit_(queue_limit) {
   thread_ = std::thread([this] {
     const Counted<Count::threads> counted;
     loop();
@@ -101,19 +100,7 @@ void JobThread::loop() {
     running_ = nullptr;
     environment_->post(std::move(job));
     rest_.notify_all();
-    if (linger_ && queue_.empty() && !ending_) linger(lock);
   }
-}
-
-void JobThread::linger(std::unique_lock<std::mutex>& lock) {
-  constexpr auto kLonger = std::chrono::microseconds(50);
-  news_.store(false, std::memory_order_relaxed);
-  lock.unlock();
-  const auto end = std::chrono::steady_clock::now() + kLonger;
-  while (!news_.load(std::memory_order_acquire) && std::chrono::steady_clock::now() < end) {
-    for (int i = 0; i < 8; ++i) pause_briefly();
-  }
-  lock.lock();
 }
 
 napi_value JobThread::submit(napi_env env, std::unique_ptr<Job> job) {
@@ -129,7 +116,6 @@ napi_value JobThread::submit(napi_env env, std::unique_ptr<Job> job) {
       throw Error("ERR_INTERNAL", "napi_create_promise failed");
     }
     queue_.push_back(std::move(job));
-    news_.store(true, std::memory_order_release);
   }
   environment_->job_begins();
   wake_.notify_one();
@@ -214,7 +200,6 @@ napi_value JobThread::close(napi_env env, std::shared_ptr<void> owner, std::func
     dropped.swap(queue_);
     last_words_ = std::make_unique<Ended>(*this, std::move(owner), std::move(on_end));
     ending_ = true;
-    news_.store(true, std::memory_order_release);
   }
   wake_.notify_one();
   for (const auto& job : dropped) {
@@ -229,7 +214,6 @@ std::deque<std::unique_ptr<Job>> JobThread::request_end() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     ending_ = true;
-    news_.store(true, std::memory_order_release);
     if (running_ != nullptr) running_->stop.store(true);
     dropped.swap(queue_);
   }

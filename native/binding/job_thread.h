@@ -50,9 +50,7 @@ class Job : public Delivery {
 /// One native thread with a queue of jobs, tied to an environment. All functions are for the JavaScript thread.
 class JobThread {
  public:
-  /// `linger`: after a job the thread looks out for the next one for some 50 us before it sleeps, since waking it costs
-  /// as much.
-  JobThread(std::shared_ptr<Environment> environment, std::size_t queue_limit, bool linger = false);
+  JobThread(std::shared_ptr<Environment> environment, std::size_t queue_limit);
   ~JobThread();
 
   /// Queues the job and returns its promise. Throws Error: ERR_CLOSED, ERR_RANGE when too many jobs wait.
@@ -97,13 +95,9 @@ class JobThread {
   };
 
   void loop();
-  /// Called and returns with the lock held.
-  void linger(std::unique_lock<std::mutex>& lock);
 
   std::shared_ptr<Environment> environment_;
   const std::size_t queue_limit_;
-  const bool linger_;
-  std::atomic<bool> news_{false};  // since the thread began to linger: something that it would be woken for
   std::mutex mutex_;
   std::condition_variable wake_, rest_;
   std::deque<std::unique_ptr<Job>> queue_;

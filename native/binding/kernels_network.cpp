@@ -257,6 +257,9 @@ Napi::Value linear(const Napi::CallbackInfo& info) {
     g.a = s.in(g.a, size(g.m, g.k)), g.b = s.in(g.b, size(g.n, g.k));
     g.bias = s.in(g.bias, static_cast<std::size_t>(g.n));
     g.c = s.out(g.c, size(g.m, g.n));
+    // Only packed weights are narrow.
+    const auto packed = b.unified() ? b.pack(g.b, g.ldb, true, g.k, g.n) : nullptr;
+    g.packed = packed.get();
     b.gemm(g);
   });
   return info.Env().Undefined();

@@ -29,6 +29,13 @@ struct RowNorm {
   real eps = 0;
 };
 
+/// Rotary embedding (Backend::rope) of the first `heads` heads of the columns of a product.
+struct HeadRotation {
+  int heads = 0, head_dim = 0;
+  const std::int32_t* position = nullptr;  // [m]
+  real theta = 0;
+};
+
 /// c[m,n] = activation(op(norm(a))[m,k] op(b)[k,n] + bias[n]) + residual, or c += op(a) op(b). With `gated`, b has 2n
 /// columns, gates first, and c = silu(gate) * up of the two halves.
 /// Each element is summed over k in one fixed order whatever m, n and the number of threads are, so a row's result does
@@ -48,9 +55,10 @@ struct Gemm {
   const real* residual = nullptr;
   int ldr = 0;
   Activation activation = Activation::none;
-  const RowNorm* norm = nullptr;  // of the k columns of a, which is not transposed then; read during the call
-  bool gated = false;             // excludes accumulate, activation and bias
-  bool accumulate = false;        // c += a b; excludes norm, bias, residual and activation
+  const RowNorm* norm = nullptr;           // of the k columns of a, which is not transposed then; read during the call
+  bool gated = false;                      // excludes accumulate, activation and bias
+  const HeadRotation* rotation = nullptr;  // of c when all else is done; excludes gated and accumulate
+  bool accumulate = false;                 // c += a b; excludes norm, bias, residual and activation
 };
 
 /// Query rows [q_begin, q_begin+q_rows) that see all key rows of range a and those of range b; with `causal`, query

@@ -28,6 +28,14 @@ constexpr std::int64_t kPreempted = 200 * kMicrosecond;
 constexpr std::int64_t kShortestAlone = 4 * kMillisecond, kLongestAlone = 256 * kMillisecond;
 constexpr int kMostTasks = 0xFFFF;  // of one region
 
+void pause_briefly() {
+#if WAM_HAS_MXCSR
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
@@ -64,14 +72,6 @@ int usable_cores() {
 }
 
 }  // namespace
-
-void pause_briefly() {
-#if WAM_HAS_MXCSR
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 ThreadPool::ThreadPool(int threads, TeamOptions options) : spin_(options.spin) {
   threads = std::max(1, std::min(threads, options.cores > 0 ? options.cores : usable_cores()));

@@ -121,9 +121,6 @@ class ThreadPool {
   std::exception_ptr failure_;
 };
 
-/// Tells the processor that the calling thread spins.
-void pause_briefly();
-
 /// Sets flush-to-zero and denormals-are-zero for the calling thread while alive (x86; elsewhere it does nothing).
 /// Softmax tails and Gaussian features underflow; without this an update takes twice as long.
 class FlushDenormals {

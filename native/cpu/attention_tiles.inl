@@ -137,22 +137,23 @@ inline void transpose_rows(const real* x, ptrdiff_t ld, int rows, int dim, real 
   for (int v = 0; v < rows; v += kLanes) {
     for (int d = 0; d < dim; d += kLanes) {
       const real* from = x + v * ld + d;
+      const int lines = smaller(kLanes, rows - v), columns = smaller(kLanes, dim - d);
       Vec r[kLanes];
-      if (rows - v >= kLanes && dim - d >= kLanes) {
+      if (lines == kLanes && columns == kLanes) {
         for (int i = 0; i < kLanes; ++i) r[i] = load(from + i * ld) * f;
       } else {
-        alignas(64) real block[kLanes * kLanes] = {};
-        for (int i = 0; i < smaller(kLanes, rows - v); ++i)
-          store(block + i * kLanes, load_partial(from + i * ld, smaller(kLanes, dim - d)));
-        for (int i = 0; i < kLanes; ++i) r[i] = load(block + i * kLanes) * f;
+        alignas(64) real block[kLanes * kLanes];
+        for (int i = 0; i < lines; ++i) store(block + i * kLanes, load_partial(from + i * ld, columns) * f);
+        for (int i = lines; i < kLanes; ++i) store(block + i * kLanes, zero());
+        for (int i = 0; i < kLanes; ++i) r[i] = load(block + i * kLanes);
       }
       transpose(r);
       real* const row = to + d * ldt + v;
-      if (dim - d >= kLanes) {
+      if (columns == kLanes) {
         for (int i = 0; i < kLanes; ++i) store(row + i * ldt, r[i]);
       } else {
         for (int i = 0; i < kLanes; ++i)
-          if (i < dim - d) store(row + i * ldt, r[i]);
+          if (i < columns) store(row + i * ldt, r[i]);
       }
     }
   }
@@ -163,7 +164,7 @@ inline void copy_padded_rows(const real* x, ptrdiff_t ld, int rows, int dim, rea
   for (int i = 0; i < rows; ++i, x += ld, to += round_to_lanes(dim))
     for (int d = 0; d < dim; d += kLanes) store(to + d, dim - d >= kLanes ? load(x + d) : load_partial(x + d, dim - d));
 }
-/// to[rows][dim] = x [rows][width] * factor
+/// The last `left` values of a row, at most a vector of them.
 WAM_INLINE void store_head(real* to, Vec x, int left) {
   if (left >= kLanes) {
     store(to, x);

@@ -7,7 +7,7 @@
 namespace wam::cpu {
 namespace {
 
-// Rows of a part: packing the keys costs about as much as attending with two or three rows.
+// Rows of a part: one tile of queries.
 constexpr std::int64_t kPartRows = 32;
 
 /// Multiply-adds of the two products of the forward pass, times head_dim.
@@ -38,7 +38,7 @@ void CpuBackend::attention(const Attention& a) {
     kernels_.attention(a, t);
   };
   const int tasks = static_cast<int>(units * parts);
-  if (score_count(a) * a.head_dim < 1 << 18) {
+  if (score_count(a) * a.head_dim < 1 << 17) {
     for (int task = 0; task < tasks; ++task) body(task, 0);
   } else {
     parallel(tasks, body);

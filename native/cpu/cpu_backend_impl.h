@@ -137,6 +137,7 @@ class CpuBackend final : public Backend {
   }
   void multiply(const Gemm& g);
   void multiply_then_gate(const Gemm& g);
+  int panels_of_heads(const HeadRotation& rotation) const;
   const real* normalised(const Gemm& g);
   // cpu_gemm_narrow.cpp
   void narrow(const real* panels, int k, int count, CpuPackedWeight& weight);

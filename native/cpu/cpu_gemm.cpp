@@ -14,6 +14,22 @@ constexpr std::size_t kBlockBytes = 768 << 10;
 constexpr int kWideRow = 1024;
 constexpr int kDeepest = 2048, kAccumulateDepth = 512;
 
+/// `count` columns cut into a long and a short part for each thread, side by side.
+class ColumnCut {
+ public:
+  ColumnCut(int count, int threads) : count_(count), threads_(std::min(count, threads)) {}
+  int parts() const { return threads_ == 1 ? 1 : 2 * threads_; }
+  int begin(int part) const {
+    if (threads_ == 1) return part * count_;
+    const auto of_thread = [this](std::int64_t thread) { return static_cast<int>(count_ * thread / threads_); };
+    const int first = of_thread(part / 2);
+    return part % 2 == 0 ? first : first + (3 * (of_thread(part / 2 + 1) - first) + 3) / 4;
+  }
+
+ private:
+  int count_, threads_;
+};
+
 /// Values of k that are summed before the next of their rows: few enough that a panel of them stays near.
 int depth_of(const Gemm& g) {
   if (g.accumulate) return kAccumulateDepth;
@@ -69,9 +85,25 @@ void CpuBackend::gemm(const Gemm& g) {
   }
   if (g.gated && g.n % kernels_.panel != 0) {
     multiply_then_gate(plain);
-  } else {
-    multiply(plain);
+    return;
   }
+  const HeadRotation* rotation = g.rotation;
+  if (rotation != nullptr && !quantises && panels_of_heads(*rotation) > 0) {
+    prepare_rotations(rotation->head_dim, rotation->theta,
+                      *std::max_element(rotation->position, rotation->position + g.m) + 1);
+    multiply(plain);
+    return;
+  }
+  plain.rotation = nullptr;
+  multiply(plain);
+  if (rotation != nullptr)
+    rope(g.m, rotation->heads, rotation->head_dim, rotation->position, rotation->theta, false, g.c, g.ldc);
+}
+
+/// The least number of panels that hold whole heads; 0 when none does.
+int CpuBackend::panels_of_heads(const HeadRotation& rotation) const {
+  if (kernels_.panel % rotation.head_dim == 0) return 1;
+  return rotation.head_dim % kernels_.panel == 0 ? rotation.head_dim / kernels_.panel : 0;
 }
 
 /// A gated product whose halves do not begin with a panel each.
@@ -124,13 +156,17 @@ void CpuBackend::multiply(const Gemm& g) {
   whole.pack_a = g.a_transposed || (whole.depth > kGemmBlock && strips > 2 && panels > 2 && g.lda > kWideRow);
   whole.reads_on = packed != nullptr;
 
-  // About four tasks a thread, none below 2^18 multiply-adds (some microseconds). Few rows are cut by columns, so that a
-  // weight goes into one core's cache only; many rows by rows, so that a is packed once.
+  // Few rows are cut by columns, so that a weight goes into one core's cache only; many rows by rows, so that a is packed
+  // once. By columns each thread has a long and a short task (a weight is read best in one go; the short one is for whoever
+  // is done first), by rows four. None is below 2^18 multiply-adds, some microseconds.
   constexpr double kTaskWork = 1 << 18;
   const double work = static_cast<double>(g.m) * columns * std::max(g.k, 1);
-  const int wanted = threads() == 1 ? 1 : static_cast<int>(std::min(4.0 * threads(), 1 + work / kTaskWork));
-  const int row_parts = strips >= 2 * wanted ? wanted : 1;
-  const int column_parts = row_parts == 1 ? std::min(panels, wanted) : 1;
+  const int team = work < 2 * kTaskWork ? 1 : threads();
+  const int row_tasks = team == 1 ? 1 : static_cast<int>(std::min(4.0 * team, work / kTaskWork));
+  const int row_parts = strips >= 2 * row_tasks ? row_tasks : 1;
+  const int unit = g.rotation != nullptr ? panels_of_heads(*g.rotation) : 1;
+  const ColumnCut cut_columns((panels + unit - 1) / unit, row_parts > 1 ? 1 : team);
+  if (g.rotation != nullptr) whole.cos = cos_.data(), whole.sin = sin_.data();
 
   if (packed != nullptr) {
     whole.panels = packed->panels;
@@ -146,19 +182,19 @@ void CpuBackend::multiply(const Gemm& g) {
   }
   const auto depth = static_cast<std::size_t>(std::min(whole.depth, std::max(g.k, 1)));
   const auto block_rows = static_cast<std::size_t>(std::min(whole.block_rows, g.m) + height);
-  const std::size_t b_size = whole.panels == nullptr ? depth * static_cast<std::size_t>(width) : 0;
+  const std::size_t b_size = packed == nullptr && whole.panels == nullptr ? depth * static_cast<std::size_t>(width) : 0;
   const std::size_t gate_size = g.gated ? block_rows * static_cast<std::size_t>(width) : 0;
   // Strips are cut evenly, so a block may have one more than its rows need.
   const std::size_t a_size = whole.pack_a ? (block_rows + static_cast<std::size_t>(height)) * depth + kLanes : 0;
   const auto cut = [](int count, int part, int parts) {
     return static_cast<int>(static_cast<std::int64_t>(count) * part / parts);
   };
-  parallel(row_parts * column_parts, [&](int task, int worker) {
-    const int i = task / column_parts, j = task % column_parts;
+  parallel(row_parts * cut_columns.parts(), [&](int task, int worker) {
+    const int i = task / cut_columns.parts(), j = task % cut_columns.parts();
     GemmTask t = whole;
     t.row_begin = std::min(g.m, cut(strips, i, row_parts) * height);
     t.row_end = std::min(g.m, cut(strips, i + 1, row_parts) * height);
-    t.panel_begin = cut(panels, j, column_parts), t.panel_end = cut(panels, j + 1, column_parts);
+    t.panel_begin = cut_columns.begin(j) * unit, t.panel_end = std::min(panels, cut_columns.begin(j + 1) * unit);
     t.reads_on = whole.reads_on && t.panel_end == panels;
     t.b_scratch = worker_scratch<real>(worker, b_size + gate_size + a_size);
     t.gate_scratch = t.b_scratch + b_size;

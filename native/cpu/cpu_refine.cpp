@@ -7,13 +7,6 @@
 #include "cpu/posterior_rows.h"
 
 namespace wam::cpu {
-namespace {
-
-Philox4 row_numbers(const RefineStep& s, const RandomStream& stream, int row, RandomUse use) {
-  return stream.at(s.step, static_cast<std::uint32_t>(row % s.slots), static_cast<std::uint32_t>(row / s.slots), use);
-}
-
-}  // namespace
 
 void CpuBackend::refine_step(const RefineStep& s) {
   if (s.rows <= 0) return;
@@ -25,22 +18,21 @@ void CpuBackend::refine_step(const RefineStep& s) {
   step.rows = s.rows, step.metric = s.metric, step.rule = s.rule;
   step.beta = s.beta, step.step_weight = s.step_weight;
   step.x_t = s.x_t, step.x_1 = s.x_1, step.x_next = s.x_t;
-  float* jump = refine_scratch_.get<float>(2 * rows);
-  float* draw = jump + rows;
+  float* uniform = refine_scratch_.get<float>(3 * rows);
+  float *jump = uniform + rows, *draw = jump + rows;
   step.jump = jump, step.draw = draw;
+  RowCounters counters = {stream.key0(), stream.key1(), s.step, static_cast<std::uint32_t>(RandomUse::posterior_draw),
+                          static_cast<std::uint32_t>(s.slots)};
+  if (s.decode == DecodeRule::sample) flow_.row_uniforms(counters, s.rows, uniform, nullptr);
+  counters.use = static_cast<std::uint32_t>(use);
+  if (moves) flow_.row_uniforms(counters, s.rows, jump, draw);
 
   const std::size_t posterior_size = PosteriorRows::scratch_size(s.vocab, s.top_k);
   const std::size_t path_size = line ? MetricRows::scratch_size(s.metric) : 0;
   const auto finish = [&](PosteriorRows& posterior, MetricRows* path, int row) {
-    float uniform = 0;
-    if (s.decode == DecodeRule::sample)
-      uniform = unit_uniform(row_numbers(s, stream, row, RandomUse::posterior_draw).word[0]);
-    s.x_1[row] = posterior.token(&uniform);
+    s.x_1[row] = posterior.token(uniform + row);
     if (s.log_probability != nullptr) s.log_probability[row] = posterior.log_probability(s.x_1[row]);
     if (!moves) return;
-    const Philox4 r = row_numbers(s, stream, row, use);
-    jump[row] = unit_uniform(r.word[0]);
-    draw[row] = unit_uniform(r.word[1]);
     if (line) {
       path->begin(row, 1, s.x_1);
       step_row(flow_, step, *path, row);

@@ -56,6 +56,11 @@ struct TablePath {
   double *total = nullptr, *weights = nullptr;  // [rows] sum of block_sum, and of exp(-beta d)
 };
 
+struct RowCounters {
+  std::uint32_t key0, key1;
+  std::uint32_t step, use, slots;
+};
+
 struct TripletDistances {
   double positive, negative;  // |a-p+eps|, |a-n+eps|
 };
@@ -82,6 +87,9 @@ struct FlowKernels {
   /// rate = exp(-beta distance) max(0, reach - distance), with its sums; returns the sum of exp(-beta distance).
   double (*metric_rates)(int count, const real* distance, real beta, real reach, real* rate, real* block_sum,
                          double* rate_sum);
+  /// The same of distances |coordinate - anchor|^power, which are not written anywhere.
+  double (*line_rates)(int count, const real* coordinate, real anchor, real power, real beta, real reach, real* rate,
+                       real* block_sum, double* rate_sum);
   /// Sums of exp((logit - highest) inverse_temperature) where logit >= threshold, else 0 (NaN logits too).
   double (*logit_sums)(int count, const real* logits, real highest, real inverse_temperature, real threshold,
                        real* block_sum);
@@ -109,6 +117,9 @@ struct FlowKernels {
   real (*row_max)(int count, const real* x);
   /// The greatest element less the greatest of the others; NaN left out, 0 when there are not two.
   real (*top_two_gap)(int count, const real* x);
+  /// RandomStream::at(step, row % slots, row / slots, use) of rows [0, rows): unit_uniform of word 0, and of word 1 to
+  /// `second` unless it is null.
+  void (*row_uniforms)(const RowCounters& counters, int rows, float* first, float* second);
   /// Index of the first element equal to `value`, 0 when there is none.
   int (*first_equal)(int count, const real* x, real value);
   void (*scale)(int count, real factor, const real* x, real* y);

@@ -190,13 +190,14 @@ inline double metric_weights(int count, const real* distance, real beta, real* w
   });
 }
 
-inline double metric_rates(int count, const real* distance, real beta, real reach, real* rate, real* block_sum,
-                           double* rate_sum) {
+/// The sums of e and of e * max(0, reach - d), e = exp(-beta d), in one pass over distances d(i, lanes).
+template <class D>
+WAM_INLINE double rates_of(int count, real beta, real reach, real* rate, real* block_sum, double* rate_sum, D d_of) {
   const Vec minus_beta = splat(-beta), limit = splat(reach);
   double weights = 0;
   Vec weight_part = zero();
   *rate_sum = sum_row(count, block_sum, [&](int i, int lanes) {
-    const Vec d = load_lanes_or(distance + i, lanes, 0);
+    const Vec d = d_of(i, lanes);
     const Vec e = only(lanes, exp_to_one(minus_beta * d));
     const Vec r = e * max(limit - d, zero());
     store_whole(rate + i, r, lanes);
@@ -208,6 +209,19 @@ inline double metric_rates(int count, const real* distance, real beta, real reac
     return r;
   });
   return weights;
+}
+inline double metric_rates(int count, const real* distance, real beta, real reach, real* rate, real* block_sum,
+                           double* rate_sum) {
+  return rates_of(count, beta, reach, rate, block_sum, rate_sum,
+                  [=](int i, int lanes) { return load_lanes_or(distance + i, lanes, 0); });
+}
+inline double line_rates(int count, const real* coordinate, real anchor, real power, real beta, real reach, real* rate,
+                         real* block_sum, double* rate_sum) {
+  const Vec origin = splat(anchor);
+  const auto steps = [=](int i, int lanes) { return abs(load_lanes_or(coordinate + i, lanes, anchor) - origin); };
+  if (power == 1) return rates_of(count, beta, reach, rate, block_sum, rate_sum, steps);
+  return rates_of(count, beta, reach, rate, block_sum, rate_sum,
+                  [=](int i, int lanes) { return power_of(steps(i, lanes), power); });
 }
 
 /// One vector of logit weights.
@@ -265,6 +279,38 @@ inline real top_two_gap(int count, const real* x) {
   return next > -kInfinite ? best - next : 0;
 }
 
+/// RandomStream::at(step, row % slots, row / slots, use) of rows [0, rows): unit_uniform of word 0, and of word 1 to
+/// `second` unless it is null. Sixteen rows side by side.
+inline void row_uniforms(const RowCounters& c, int rows, float* first, float* second) {
+  uint32_t slot = 0, sample = 0;
+  for (int begin = 0; begin < rows; begin += kLanes) {
+    uint32_t slots[kLanes], samples[kLanes];
+    for (int l = 0; l < kLanes; ++l) {
+      slots[l] = slot, samples[l] = sample;
+      if (++slot == c.slots) slot = 0, ++sample;
+    }
+    Words w0 = splat_words(c.step), w1 = load_words(slots), w2 = load_words(samples), w3 = splat_words(c.use);
+    uint32_t key0 = c.key0, key1 = c.key1;
+    for (int round = 0; round < 10; ++round) {
+      Words low0, low1;
+      const Words high0 = multiply_words(w0, 0xD2511F53u, &low0), high1 = multiply_words(w2, 0xCD9E8D57u, &low1);
+      w0 = high1 ^ w1 ^ splat_words(key0);
+      w2 = high0 ^ w3 ^ splat_words(key1);
+      w1 = low1, w3 = low0;
+      key0 += 0x9E3779B9u, key1 += 0xBB67AE85u;
+    }
+    uint32_t words[2][kLanes];
+    memcpy(words[0], &w0, sizeof words[0]);
+    memcpy(words[1], &w1, sizeof words[1]);
+    const int count = smaller(kLanes, rows - begin);
+    for (int l = 0; l < count; ++l)
+      first[begin + l] = static_cast<float>(static_cast<int32_t>(words[0][l] >> 8)) * 0x1p-24f;
+    if (second == nullptr) continue;
+    for (int l = 0; l < count; ++l)
+      second[begin + l] = static_cast<float>(static_cast<int32_t>(words[1][l] >> 8)) * 0x1p-24f;
+  }
+}
+
 inline int first_equal(int count, const real* x, real value) {
   const Vec wanted = splat(value);
   for (int i = 0; i < count; i += kLanes) {
@@ -290,6 +336,7 @@ const FlowKernels& flow_kernels() {
       .line_distances = line_distances,
       .metric_weights = metric_weights,
       .metric_rates = metric_rates,
+      .line_rates = line_rates,
       .logit_sums = logit_sums,
       .logit_weights = logit_weights,
       .pack_table_block = pack_table_block,
@@ -302,6 +349,7 @@ const FlowKernels& flow_kernels() {
       .dot_error = dot_error,
       .row_max = row_max,
       .top_two_gap = top_two_gap,
+      .row_uniforms = row_uniforms,
       .first_equal = first_equal,
       .scale = scale,
       .spread_row = spread_row,

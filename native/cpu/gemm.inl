@@ -55,6 +55,7 @@ inline void copy_tile(const real* from, ptrdiff_t ld_from, int rows, int columns
 /// One panel of b for some values of k, and what the task reads after it (null: nothing worth fetching).
 struct PanelOperand {
   const real* b = nullptr;
+  const uint16_t* bf16 = nullptr;  // or this
   const real* next = nullptr;
 };
 
@@ -68,8 +69,9 @@ inline PanelOperand panel_operand(const Gemm& g, const GemmTask& t, int panel, i
     // The next panel to be read is mostly the one behind this; of weights so is the first panel of the next product.
     if (panel + 1 < t.panel_end || t.reads_on) out.next = out.b + size;
   } else if (t.bf16_panels != nullptr) {
-    widen_panel(t.bf16_panels + (panel * ptrdiff_t{g.k} + k0) * kPanel, depth, t.b_scratch);
-    out.b = t.b_scratch;
+    const ptrdiff_t size = ptrdiff_t{g.k} * kPanel;
+    out.bf16 = t.bf16_panels + panel * size + ptrdiff_t{k0} * kPanel;
+    if (panel + 1 < t.panel_end || t.reads_on) out.next = reinterpret_cast<const real*>(out.bf16 + size);
   } else {
     const ptrdiff_t row = g.b_transposed ? j : k0, column = g.b_transposed ? k0 : j;
     pack_panel(g.b + row * g.ldb + column, g.ldb, g.b_transposed, depth, columns, t.b_scratch);
@@ -113,16 +115,18 @@ inline StripOperand strip_operand(const Gemm& g, const GemmTask& t, int row_begi
   return out;
 }
 
-/// Strips that it takes to fetch a panel at a cache line a step.
-constexpr int kFetchStrips = kPanel / kLineReals;
-
 /// One strip times one panel over `depth` values of k, on top of `out.before`; `sum` holds what blocks give before the last.
 /// Sets the rest of `out`, field by field: a copy would read as a whole what was just stored in parts, and wait for it.
-inline void strip_times_panel(const StripOperand& a, int s, int row, int rows, const PanelOperand& b, int depth,
-                              TileOutput& out, real* sum) {
-  const OutputTile kernel = (a.packed ? kTiles.output_strip_major : kTiles.output_row_major)[rows];
-  const bool fetch = b.next != nullptr && s < kFetchStrips;
-  const ptrdiff_t fetched = fetch ? kLineReals : 0;
+template <class Weight>
+WAM_INLINE void strip_times_weights(const OutputTiles<Weight>& tiles, const StripOperand& a, int s, int row, int rows,
+                                    const Weight* b, const real* following, int depth, TileOutput& out, real* sum) {
+  const OutputTile<Weight> kernel = (a.packed ? tiles.strip_major : tiles.row_major)[rows];
+  // What a row of a panel is in values of `real`, and the strips that it takes to fetch one at a cache line a step.
+  constexpr ptrdiff_t kRow = kPanel * sizeof(Weight) / sizeof(real);
+  constexpr int kFetchStrips = kRow > kLineReals ? kRow / kLineReals : 1;
+  const bool fetch = following != nullptr && s < kFetchStrips;
+  const real* const readable = reinterpret_cast<const real*>(b);
+  const ptrdiff_t fetched = fetch ? (kRow < kLineReals ? kRow : kLineReals) : 0;
   int k = 0;
   if (depth > kGemmBlock) {
     TileOutput middle;
@@ -130,15 +134,23 @@ inline void strip_times_panel(const StripOperand& a, int s, int row, int rows, c
     middle.before = out.before, middle.ld_before = out.ld_before;
     middle.next_step = fetched;
     for (; depth - k > kGemmBlock; k += kGemmBlock) {
-      middle.next = fetch ? b.next + ptrdiff_t{k} * kPanel + s * kGemmBlock * kLineReals : b.b;
-      kernel(kGemmBlock, a.at(s, row, k), a.lda, b.b + ptrdiff_t{k} * kPanel, middle);
+      middle.next = fetch ? following + k * kRow + s * kGemmBlock * kLineReals : readable;
+      kernel(kGemmBlock, a.at(s, row, k), a.lda, b + ptrdiff_t{k} * kPanel, middle);
       middle.before = sum, middle.ld_before = kPanel;
     }
     out.before = sum, out.ld_before = kPanel;
   }
-  out.next = fetch ? b.next + ptrdiff_t{k} * kPanel + s * (depth - k) * kLineReals : b.b;
+  out.next = fetch ? following + k * kRow + s * (depth - k) * kLineReals : readable;
   out.next_step = fetched;
-  kernel(depth - k, a.at(s, row, k), a.lda, b.b + ptrdiff_t{k} * kPanel, out);
+  kernel(depth - k, a.at(s, row, k), a.lda, b + ptrdiff_t{k} * kPanel, out);
+}
+inline void strip_times_panel(const StripOperand& a, int s, int row, int rows, const PanelOperand& b, int depth,
+                              TileOutput& out, real* sum) {
+  if (b.bf16 != nullptr) {
+    strip_times_weights(kTiles.bf16_output, a, s, row, rows, b.bf16, b.next, depth, out, sum);
+  } else {
+    strip_times_weights(kTiles.output, a, s, row, rows, b.b, b.next, depth, out, sum);
+  }
 }
 
 /// Rows [row, row + strips.rows) x the panels of the task for values [k0, k0 + depth) of k: what the caches hold at a time.
@@ -188,6 +200,16 @@ inline void gemm_block(const Gemm& g, const GemmTask& t, int row, const Strips& 
   }
 }
 
+/// Rotates the heads of c in the columns of the task, while they are near.
+inline void rotate_heads(const Gemm& g, const GemmTask& t, int row, int rows) {
+  const HeadRotation& r = *g.rotation;
+  const int first = t.panel_begin * kPanel / r.head_dim;
+  const int heads = smaller(r.heads, t.panel_end * kPanel / r.head_dim) - first;
+  if (heads <= 0) return;
+  rope(rows, heads, r.head_dim, r.position + row, t.cos, t.sin, false,
+       g.c + static_cast<ptrdiff_t>(row) * g.ldc + first * r.head_dim, g.ldc);
+}
+
 /// Rows [t.row_begin, t.row_end) x panels [t.panel_begin, t.panel_end) of g.
 void gemm_task(const Gemm& g, const GemmTask& t) {
   const int rows = t.row_end - t.row_begin, blocks = (rows + t.block_rows - 1) / t.block_rows;
@@ -197,6 +219,7 @@ void gemm_task(const Gemm& g, const GemmTask& t) {
     const Strips strips(end - begin);
     for (int k0 = 0; k0 == 0 || k0 < g.k; k0 += t.depth)
       gemm_block(g, t, t.row_begin + begin, strips, k0, smaller(t.depth, g.k - k0));
+    if (t.cos != nullptr) rotate_heads(g, t, t.row_begin + begin, end - begin);
   }
 }
 

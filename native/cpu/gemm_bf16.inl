@@ -1,5 +1,5 @@
-// Weights in bf16: a task widens a panel into scratch, where the fp32 tiles read it. So a product has the bits of an fp32
-// product with the rounded weights.
+// Weights in bf16, which the fp32 tiles widen as they read them. So a product has the bits of an fp32 product with the
+// rounded weights.
 
 namespace wam::cpu::WAM_ISA {
 
@@ -21,30 +21,27 @@ void narrow_panel(const real* panel, int k, uint16_t* to) {
     }
 }
 
-WAM_INLINE void widen_row(const uint16_t* from, real* to) {
+WAM_INLINE void load_columns(const uint16_t* row, Vec (&b)[kPanelVecs]) {
 #if defined(WAM_ISA_AVX512)
-  const __m512i words = _mm512_loadu_si512(from);
-  store(to, {_mm512_castsi512_ps(_mm512_slli_epi32(words, 16))});
-  store(to + kLanes, {_mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000))))});
+  const __m512i words = _mm512_loadu_si512(row);
+  b[0].v = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+  b[1].v = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
 #elif defined(WAM_ISA_AVX2)
-  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  const __m256i upper = _mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(0xffff0000)));
-  store(to, {_mm256_castsi256_ps(_mm256_slli_epi32(words, 16)), _mm256_castsi256_ps(upper)});
+  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row));
+  b[0].lo = _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+  b[0].hi = _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
 #else
-  for (int j = 0; j < kPanel; ++j) {
-    const uint32_t bits = static_cast<uint32_t>(from[j % (kPanel / 2) * 2 + j / (kPanel / 2)]) << 16;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    to[j] = x;
+  real lane[kPanel];
+  for (int j = 0; j < kPanel / 2; ++j) {
+    uint32_t word;
+    memcpy(&word, row + 2 * j, sizeof word);
+    const uint32_t halves[2] = {word << 16, word & 0xffff0000};
+    float x[2];
+    memcpy(x, halves, sizeof x);
+    lane[j] = x[0], lane[j + kPanel / 2] = x[1];
   }
+  b[0] = load(lane);
 #endif
-}
-
-inline void widen_panel(const uint16_t* from, int depth, real* to) {
-  for (int p = 0; p < depth; ++p, from += kPanel, to += kPanel) {
-    __builtin_prefetch(from + 32 * kPanel);
-    widen_row(from, to);
-  }
 }
 
 }  // namespace wam::cpu::WAM_ISA

@@ -184,8 +184,9 @@ struct Int8Tile {
   }
 };
 
-/// c = product + bias + residual, without a stop in memory.
-inline void finish_whole(const Gemm& g, const Int8Tile& tile, int j) {
+/// c = activation(product + bias) + residual, without a stop in memory.
+template <Activation kKind>
+void finish_whole(const Gemm& g, const Int8Tile& tile, int j) {
   const ptrdiff_t ldc = g.ldc, ldr = g.ldr;
   real* const c = g.c + tile.i * ldc + j;
   const real* const bias = g.bias == nullptr ? nullptr : g.bias + j;
@@ -194,6 +195,7 @@ inline void finish_whole(const Gemm& g, const Int8Tile& tile, int j) {
     for (int v = 0; v < kPanelVecs; ++v) {
       Vec x = product[v];
       if (bias != nullptr) x = x + load(bias + v * kLanes);
+      x = apply_activation(kKind, x);
       if (residual != nullptr) x = x + load(residual + r * ldr + v * kLanes);
       store(c + r * ldc + v * kLanes, x);
     }
@@ -227,8 +229,15 @@ void int8_task(const Gemm& g, const Int8Task& t) {
           multiply(panel, i, rows).write(gate);
           multiply(g.n / kPanel + panel, i, rows).write(product);
           finish_gated_tile(g, gate, product, i, rows, j);
-        } else if (columns == kPanel && g.activation == Activation::none) {
-          finish_whole(g, multiply(panel, i, rows), j);
+        } else if (columns == kPanel) {
+          const Int8Tile tile = multiply(panel, i, rows);
+          if (g.activation == Activation::gelu_erf) {
+            finish_whole<Activation::gelu_erf>(g, tile, j);
+          } else if (g.activation == Activation::gelu_tanh) {
+            finish_whole<Activation::gelu_tanh>(g, tile, j);
+          } else {
+            finish_whole<Activation::none>(g, tile, j);
+          }
         } else {
           multiply(panel, i, rows).write(product);
           finish_tile(g, product, i, rows, j, columns);

@@ -76,17 +76,22 @@ WAM_INLINE void opaque(const real*& pointer) {
 #endif
 }
 
-/// sum += a[kRows, k] b[k, kPanel]. a: element (i,p) at a[i*lda+p], in a strip at a[p*lda+i]. With kFetch the memory
+WAM_INLINE void load_columns(const real* row, Vec (&b)[kPanelVecs]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < kPanelVecs; ++v) b[v] = load(row + v * kLanes);
+}
+WAM_INLINE void load_columns(const uint16_t* row, Vec (&b)[kPanelVecs]);  // gemm_bf16.inl
+
+/// sum += a[kRows, k] b[k, kPanel], b in fp32 or as gemm_bf16.inl has it. a: element (i,p) at a[i*lda+p], in a strip at a[p*lda+i]. With kFetch the memory
 /// from `next` on is brought near meanwhile, `next_step` values a step.
-template <int kRows, bool kStripMajor, bool kFetch>
-WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptrdiff_t lda, const real* b,
+template <int kRows, bool kStripMajor, bool kFetch, class Weight>
+WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptrdiff_t lda, const Weight* b,
                              ptrdiff_t ldb, const real* next, ptrdiff_t next_step) {
   const real* rows[3] = {a, kRows > 4 ? a + 4 * lda : a, kRows > 8 ? a + 8 * lda : a};
 #pragma GCC unroll 4
   for (int p = 0; p < k; ++p) {
     Vec bv[kPanelVecs];
-#pragma GCC unroll 4
-    for (int v = 0; v < kPanelVecs; ++v) bv[v] = load(b + v * kLanes);
+    load_columns(b, bv);
     if constexpr (kFetch) {
       __builtin_prefetch(next, 0, 2);
       next += next_step;
@@ -131,8 +136,8 @@ struct TileOutput {
   const real* next = nullptr;  // what to bring near: an address that may be read, and the values from step to step
   ptrdiff_t next_step = 0;
 };
-template <int kRows, bool kStripMajor>
-void output_tile(int k, const real* a, ptrdiff_t lda, const real* b, const TileOutput& o) {
+template <int kRows, bool kStripMajor, class Weight>
+void output_tile(int k, const real* a, ptrdiff_t lda, const Weight* b, const TileOutput& o) {
   Accumulators<kRows> sum;
   sum.clear();
   multiply_add<kRows, kStripMajor, true>(sum, k, a, lda, b, kPanel, o.next, o.next_step);
@@ -142,20 +147,30 @@ void output_tile(int k, const real* a, ptrdiff_t lda, const real* b, const TileO
     sum.finish(o);
   }
 }
-using OutputTile = void (*)(int k, const real* a, ptrdiff_t lda, const real* b, const TileOutput& o);
+template <class Weight>
+using OutputTile = void (*)(int k, const real* a, ptrdiff_t lda, const Weight* b, const TileOutput& o);
+template <class Weight>
+struct OutputTiles {
+  OutputTile<Weight> row_major[kStrip + 1] = {}, strip_major[kStrip + 1] = {};
+};
 
 /// By number of rows; [0] is not used.
 struct TileTable {
   Tile row_major[kStrip + 1] = {}, strip_major[kStrip + 1] = {};
-  OutputTile output_row_major[kStrip + 1] = {}, output_strip_major[kStrip + 1] = {};
+  OutputTiles<real> output;
+  OutputTiles<uint16_t> bf16_output;
   constexpr TileTable() { fill<kStrip>(); }
 
  private:
   template <int kRows>
   constexpr void fill() {
     row_major[kRows] = tile<kRows, false>, strip_major[kRows] = tile<kRows, true>;
-    output_row_major[kRows] = output_tile<kRows, false>, output_strip_major[kRows] = output_tile<kRows, true>;
+    fill_output<kRows>(output), fill_output<kRows>(bf16_output);
     if constexpr (kRows > 1) fill<kRows - 1>();
+  }
+  template <int kRows, class Weight>
+  constexpr void fill_output(OutputTiles<Weight>& to) {
+    to.row_major[kRows] = output_tile<kRows, false, Weight>, to.strip_major[kRows] = output_tile<kRows, true, Weight>;
   }
 };
 constexpr TileTable kTiles;

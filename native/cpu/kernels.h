@@ -29,6 +29,7 @@ struct GemmTask {
   real* b_scratch = nullptr;                   // [depth][panel]
   real* a_scratch = nullptr;                   // strips [strips of a block][depth][strip], and one vector more
   real* gate_scratch = nullptr;                // [block_rows][panel], of gated products
+  const real *cos = nullptr, *sin = nullptr;   // as of `rope`: of a product whose rotated heads lie in whole panels
 };
 
 /// Activations as int8: a row is values[lda] (int16 when the kernel is wide) times scale[row].

@@ -3,9 +3,14 @@
 #include "cpu/simd.h"
 
 #include "cpu/gates.inl"
+#include "cpu/norm.inl"
+
+#include "cpu/elementwise.inl"
+
 #include "cpu/gemm_tile.inl"
 
 #include "cpu/gemm_bf16.inl"
+
 #include "cpu/gemm_pack.inl"
 
 #include "cpu/gemm.inl"
@@ -14,12 +19,9 @@
 
 #include "cpu/attention.inl"
 #include "cpu/attention_backward.inl"
-#include "cpu/norm.inl"
 
 #include "cpu/gemm_int8.inl"
 #include "cpu/int8_units.inl"
-
-#include "cpu/elementwise.inl"
 
 #include "cpu/loss.inl"
 #include "cpu/optimiser.inl"

@@ -23,11 +23,11 @@ inline void step_row(const FlowKernels& kernels, const PathStep& s, MetricRows& 
     s.x_next[row] = draw_from_path(kernels, path, row, beta, s.draw[row]);
     return;
   }
-  const MetricRows::View view = path.row(row, beta);
+  const MetricRows::View view = path.band(row, beta);
   const real reach = path.distance_to(row, s.x_t[row]);
   double rates = 0;
-  const double weights =
-      kernels.metric_rates(view.count, view.distance, beta, reach, path.weight(), path.block_sum(), &rates);
+  const double weights = kernels.line_rates(view.count, s.metric.coordinate + view.begin, path.anchor(row),
+                                            s.metric.power, beta, reach, path.weight(), path.block_sum(), &rates);
   const Decision decision = decide(s, row, rates, weights);
   s.x_next[row] = decision.jumps ? pick(view, path, decision.draw * rates) : s.x_t[row];
 }

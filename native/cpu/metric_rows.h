@@ -60,8 +60,16 @@ class MetricRows {
   View row(int row, real beta) {
     if (!is_line(metric_))
       return {0, metric_.vocab, distance_ + static_cast<std::size_t>(row - first_) * metric_.vocab};
+    const View view = band(row, beta);
+    kernels_.line_distances(view.count, metric_.coordinate + view.begin, anchor(row), metric_.power, distance_);
+    return view;
+  }
+
+  real anchor(int row) const { return metric_.coordinate[x_1_[row]]; }
+  /// What `row` gives along a coordinate, without measuring.
+  View band(int row, real beta) {
     const real* u = metric_.coordinate;
-    const real anchor = u[x_1_[row]];
+    const real anchor = this->anchor(row);
     if (!(beta == radius_beta_)) {
       radius_beta_ = beta;
       constexpr double kAll = std::numeric_limits<real>::max();
@@ -69,9 +77,7 @@ class MetricRows {
     }
     const int low = count_below(u, metric_.vocab, below(anchor - radius_), false);
     const int high = count_below(u, metric_.vocab, above(anchor + radius_), true);
-    const View view = {low, high - low, distance_};
-    kernels_.line_distances(view.count, u + low, anchor, metric_.power, distance_);
-    return view;
+    return {low, high - low, distance_};
   }
 
   /// d(token, x1) of the row, with the bits that `row` has for that token.

@@ -24,7 +24,7 @@ class PosteriorRows {
   PosteriorRows(const FlowKernels& kernels, int vocab, DecodeRule rule, real temperature, int top_k, real* scratch)
       : kernels_(kernels),
         vocab_(vocab),
-        top_k_(cuts(vocab, top_k) ? top_k : 0),
+        top_k_(rule == DecodeRule::sample && cuts(vocab, top_k) ? top_k : 0),
         rule_(rule == DecodeRule::sample && !(temperature > 0) ? DecodeRule::argmax : rule),
         inverse_temperature_(rule_ == DecodeRule::sample ? std::min(1 / temperature, std::numeric_limits<real>::max())
                                                          : real{1}),

@@ -53,8 +53,8 @@ WAM_INLINE Vec exp(Vec x) { return select(gt(x, splat(88.722f)), splat(__builtin
 /// The nearest integer; ties to even.
 WAM_INLINE Vec round(Vec x) { return (x + splat(12582912.0f)) - splat(12582912.0f); }
 
-/// 2^(x - base) for an integer base, where x <= base + 100. 2^-126 below base - 126. Relative error below 2e-7,
-/// whatever x and base are: x less its nearest integer is exact.
+/// 2^(x - base) for an integer base below 2^24, where x <= base + 100; about 2^-126 where x < base - 126. Relative error
+/// below 2e-7 whatever x and base are: x less its nearest integer is exact.
 struct Exp2 {
   Vec shift, low;
   WAM_INLINE explicit Exp2(Vec base) : shift(splat(12582912.0f) - base), low(base - splat(126.0f)) {}

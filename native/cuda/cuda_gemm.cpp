@@ -141,6 +141,9 @@ void GpuBackend::gemm(const Gemm& g) {
     launch(stream_, "gemm_finish", gemm_finish<GemmFinishConfig>,
            {dim3(blocks_for(static_cast<std::int64_t>(g.m) * g.n, kThreads)), dim3(kThreads)}, f);
   }
+  if (g.rotation != nullptr) {
+    rope(g.m, g.rotation->heads, g.rotation->head_dim, g.rotation->position, g.rotation->theta, false, g.c, g.ldc);
+  }
 }
 
 void GpuBackend::add_column_sums(int rows, int cols, const real* dy, int ld, real* dbias) {

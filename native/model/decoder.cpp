@@ -18,6 +18,7 @@ void apply(Backend& backend, const Weights& weights, const Linear& linear, int r
   g.activation = fused.activation;
   g.gated = fused.gated;
   g.residual = fused.residual, g.ldr = fused.ldr;
+  g.rotation = fused.rotation;
   backend.gemm(g);
 }
 
@@ -134,13 +135,15 @@ Attention Decoder::attention_of(const LayerActivations& a, const Segments& segme
 }
 
 const real* Decoder::forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
-                             const Segments& last, const std::int32_t* position, const Dropout& dropout) {
+                             const Segments& last, const std::int32_t* position, const Dropout& dropout,
+                             const LayerWatch& watch) {
   const int hidden = config_.hidden, head_dim = config_.head_dim();
   const real theta = static_cast<real>(config_.rope_theta);
   const auto row = [](real* base, int index, int width) {
     return base == nullptr ? nullptr : base + static_cast<std::int64_t>(index) * width;
   };
   for (int l = 0; l < config_.layers; ++l) {
+    if (watch.gives_up != nullptr && watch.gives_up(watch.context, l)) return nullptr;
     const Layer& layer = network_.layers[static_cast<std::size_t>(l)];
     LayerActivations& a = activations_[static_cast<std::size_t>(l)];
     real* output = activations_[static_cast<std::size_t>(l) + 1].input;
@@ -156,26 +159,21 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
                 row(a.mean1, begin, 1), row(a.rstd1, begin, 1));
     }
     const real* normed = training_ ? a.norm1 : a.input;
-    const Fused project{.norm = training_ ? nullptr : &attention_norm};
     const auto at = [](const real* base, int index, int width) {
       return base + static_cast<std::int64_t>(index) * width;
     };
+    const auto project = [&](const Linear& linear, int first, int count, real* out, const HeadRotation& rotation) {
+      apply(backend_, weights, linear, count, at(normed, first, hidden), hidden, out, qkv_width_,
+            {.norm = training_ ? nullptr : &attention_norm, .rotation = theta != 0 ? &rotation : nullptr});
+    };
     if (kept > 0) {
-      apply(backend_, weights, network_.last_key_value, kept, at(normed, begin, hidden), hidden,
-            row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_, project);
-      if (theta != 0) {
-        backend_.rope(kept, config_.kv_heads, head_dim, position + begin, theta, false,
-                      row(a.qkv, begin, qkv_width_) + key_offset_, qkv_width_);
-      }
+      project(network_.last_key_value, begin, kept, row(a.qkv, begin, qkv_width_) + key_offset_,
+              {config_.kv_heads, head_dim, position + begin, theta});
     }
     if (rows == 0) continue;
-    apply(backend_, weights, layer.qkv, rows, at(normed, from, hidden), hidden, row(a.qkv, from, qkv_width_),
-          qkv_width_, project);
-    // Query and key heads lie side by side, so one call rotates both.
-    if (theta != 0) {
-      backend_.rope(rows, config_.heads + config_.kv_heads, head_dim, position + from, theta, false,
-                    row(a.qkv, from, qkv_width_), qkv_width_);
-    }
+    // Query and key heads lie side by side, so one product rotates both.
+    project(layer.qkv, from, rows, row(a.qkv, from, qkv_width_),
+            {config_.heads + config_.kv_heads, head_dim, position + from, theta});
     backend_.attention(attention_of(a, is_last ? last : all));
 
     const bool drop = dropout.p > 0;

@@ -26,6 +26,7 @@ struct Fused {
   bool gated = false;  // W holds gate rows, then as many rows to be gated
   const real* residual = nullptr;
   int ldr = 0;
+  const HeadRotation* rotation = nullptr;
 };
 
 /// y = act(norm(x) W^T + b) + residual.
@@ -57,6 +58,12 @@ struct Dropout {
   std::uint32_t site = 0;  // first site; each layer takes two
 };
 
+/// Asked before each layer of a forward pass whether to give it up. Null: never.
+struct LayerWatch {
+  bool (*gives_up)(void* context, int layer) = nullptr;
+  void* context = nullptr;
+};
+
 class Decoder {
  public:
   Decoder(const ModelConfig& config, const Network& network, Backend& backend);
@@ -70,9 +77,10 @@ class Decoder {
   /// Operations alone. Runs rows [begin, end) through all layers. In the last layer, rows before `last_begin` only give keys and values
   /// (nothing reads more of them). Rows outside keep what an earlier call left: the prefix cache.
   /// Position of row i for rotary embeddings: position[i]. Returns the final-normed rows (index from row 0 of the
-  /// block; valid for rows [max(begin, last_begin), end)).
+  /// block; valid for rows [max(begin, last_begin), end)), or null when it was given up.
   const real* forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
-                      const Segments& last, const std::int32_t* position, const Dropout& dropout);
+                      const Segments& last, const std::int32_t* position, const Dropout& dropout,
+                      const LayerWatch& watch = {});
 
   /// After a training forward over rows [0, rows): dnormed [rows, hidden] (rows >= last_begin are read) -> gradients
   /// added to `grad`, and the gradient of the input rows, which is returned [rows, hidden].

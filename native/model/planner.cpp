@@ -8,17 +8,16 @@
 #include "model/posterior_network.h"
 #include "model/reduce.h"
 #include "model/refine.h"
+#include "model/step_pace.h"
 #include "model/trajectory_tokens.h"
 
 namespace wam::model {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Time = std::chrono::steady_clock::time_point;
 
-double microseconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::micro>(to - from).count();
-}
+double microseconds(Time from, Time to) { return std::chrono::duration<double, std::micro>(to - from).count(); }
 
 /// What decides which operations a plan of this engine consists of.
 std::uint64_t recording_key(const PlanOptions& o, int first, int count) {
@@ -35,7 +34,7 @@ std::uint64_t recording_key(const PlanOptions& o, int first, int count) {
 }  // namespace
 
 struct PlanEngine::Impl {
-  Impl(std::shared_ptr<const Model> shared, Backend& plan_backend, PlanLimits plan_limits)
+  Impl(std::shared_ptr<const Model> shared, Backend& plan_backend, PlanLimits plan_limits, PlanEngine::Clock plan_clock)
       : model(std::move(shared)),
         config(model->config()),
         backend(plan_backend),
@@ -43,6 +42,8 @@ struct PlanEngine::Impl {
         network(model, backend, plan_limits.max_samples),
         refiner(config, network.metric(), backend, plan_limits),
         tokens(config),
+        pace(config.layers, plan_limits.max_samples),
+        clock(std::move(plan_clock)),
         features({config.max_agents, config.max_lanes}) {}
 
   void check(const PlanOptions& o) const {
@@ -63,22 +64,23 @@ struct PlanEngine::Impl {
   }
 
   /// Queues the operations of steps [first, first + count). At t = 0 a model with a mask token sees the same input in
-  /// every sample, so one sample's logits stand for all.
-  void queue_steps(const PlanOptions& o, int first, int count) {
+  /// every sample, so one sample's logits stand for all. False when `watch` gave up.
+  bool queue_steps(const PlanOptions& o, int first, int count, const LayerWatch& watch = {}) {
     for (int k = first; k < first + count; ++k) {
       const bool masked = k == 0 && config.mask_at_zero;
       const int logit_rows = logit_rows_of(o, k);
-      const real* logits = network.logits(masked ? network.mask_tokens() : refiner.state(), masked ? 1 : o.samples);
+      const real* logits = network.logits(masked ? network.mask_tokens() : refiner.state(), active_of(o, k), watch);
+      if (logits == nullptr) return false;
       if (k + 1 == o.steps) {
         refiner.decode(logits, logit_rows, o, o.last_decode, k);
       } else {
         refiner.refine(logits, logit_rows, o, k);
       }
     }
+    return true;
   }
-  int logit_rows_of(const PlanOptions& o, int k) const {
-    return (k == 0 && config.mask_at_zero ? 1 : o.samples) * config.slots();
-  }
+  int active_of(const PlanOptions& o, int k) const { return k == 0 && config.mask_at_zero ? 1 : o.samples; }
+  int logit_rows_of(const PlanOptions& o, int k) const { return active_of(o, k) * config.slots(); }
 
   /// Poses of x_1 of a step, and their reduction appended to the refinements.
   void write_step(const PlanOptions& o, double speed, double center_offset, PlanOutput& out, int step) {
@@ -111,28 +113,72 @@ struct PlanEngine::Impl {
     write_decision(o, out);
   }
 
+  /// What the layers of a step ask.
+  struct Watch {
+    Impl& impl;
+    const PlanOptions& o;
+    int step = 0;
+    Time began{};
+    static bool gives_up(void* context, int layer) {
+      const Watch& w = *static_cast<const Watch*>(context);
+      if (w.impl.is_aborted(w.o)) return true;
+      if (w.step == 0 || w.o.deadline == Time::max()) return false;
+      const Time now = w.impl.clock();
+      return !w.impl.pace.can_finish(w.o.samples, layer, microseconds(w.began, now), microseconds(now, w.o.deadline));
+    }
+  };
+  static bool is_aborted(const PlanOptions& o) {
+    return o.abort != nullptr && o.abort->load(std::memory_order_relaxed);
+  }
+
+  /// Makes step k the last one after all: `refine` chose its tokens as between steps.
+  void decode_again(const PlanOptions& o, int k) {
+    const Time began = clock();
+    refiner.decode(network.newest_logits(), logit_rows_of(o, k), o, o.last_decode, k);
+    refiner.fetch(k, true);
+    pace.decode_ran(o.samples, microseconds(began, clock()));
+  }
+
   void plan_by_steps(const PlanOptions& o, double speed, double center_offset, PlanOutput& out) {
     const auto prefix = [&] { queue_prefix(); };
-    const auto began = Clock::now();
+    const Time began = clock();
     backend.replay(recording_key(o, 0, 0), std::ref(prefix));
-    auto step_began = Clock::now();
-    out.prefix_us += microseconds(began, step_began);
+    Watch watch{*this, o};
+    watch.began = clock();
+    out.prefix_us += microseconds(began, watch.began);
+    // Between operations that are recorded or run behind our back there is nothing to look at.
+    const bool watches = backend.unified() && (o.abort != nullptr || o.deadline != Time::max());
     for (int k = 0; k < o.steps; ++k) {
-      if (o.abort != nullptr && o.abort->load(std::memory_order_relaxed)) {
+      if (is_aborted(o)) {
         out.aborted = true;
         break;
       }
-      const auto work = [&] { queue_steps(o, k, 1); };
+      watch.step = k;
+      bool ran = true;
+      const auto work = [&] {
+        ran = queue_steps(o, k, 1, watches ? LayerWatch{&Watch::gives_up, &watch} : LayerWatch{});
+      };
       backend.replay(recording_key(o, k, 1), std::ref(work));
-      bool last = k + 1 == o.steps;
-      if (!last) refiner.fetch(k, false);
-      const auto now = Clock::now();
-      // A further step takes about as long as this one did; do not begin what cannot end in time.
-      if (!last && now + (now - step_began) > o.deadline) {
-        last = true;
-        refiner.decode(network.newest_logits(), logit_rows_of(o, k), o, o.last_decode, k);
+      if (!ran) {
+        if (is_aborted(o)) {
+          out.aborted = true;
+          break;
+        }
+        decode_again(o, k - 1);
+        write_step(o, speed, center_offset, out, k - 1);
+        write_decision(o, out);
+        break;
       }
-      if (last) refiner.fetch(k, true);
+      bool last = k + 1 == o.steps;
+      refiner.fetch(k, last);
+      const Time now = clock();
+      const double took = microseconds(watch.began, now);
+      if (active_of(o, k) == o.samples) pace.step_ran(o.samples, took);
+      if (!last && o.deadline != Time::max() &&
+          !pace.worth_beginning(o.samples, microseconds(now, o.deadline), took, active_of(o, k))) {
+        last = true;
+        decode_again(o, k);
+      }
       write_step(o, speed, center_offset, out, k);
       if (o.on_step != nullptr) {
         o.on_step(o.on_step_context, out.steps_run, &out.refinements[static_cast<std::size_t>(k) * config.slots()]);
@@ -141,7 +187,7 @@ struct PlanEngine::Impl {
         write_decision(o, out);
         break;
       }
-      step_began = now;
+      watch.began = now;
     }
   }
 
@@ -155,14 +201,14 @@ struct PlanEngine::Impl {
     out.steps_run = 0;
     out.aborted = false;
 
-    const auto start = Clock::now();
+    const Time start = clock();
     features.build(observation, {}, row);
-    const auto featured = Clock::now();
+    const Time featured = clock();
     network.set_prefix(row, o.samples, o.cache);
     refiner.seed(o.seed, o.samples);
-    const bool aborted = o.abort != nullptr && o.abort->load(std::memory_order_relaxed);
-    const bool watched = o.on_step != nullptr || o.deadline != Clock::time_point::max();
-    const auto prefixed = Clock::now();
+    const bool aborted = is_aborted(o);
+    const bool watched = o.on_step != nullptr || o.deadline != Time::max();
+    const Time prefixed = clock();
     out.features_us = microseconds(start, featured);
     out.prefix_us = microseconds(featured, prefixed);
     if (!aborted && !watched && !backend.unified()) {
@@ -172,7 +218,7 @@ struct PlanEngine::Impl {
     }
     out.refinements.resize(static_cast<std::size_t>(out.steps_run) * slots);
     if (out.steps_run > 0) std::copy_n(out.refinements.end() - slots, slots, out.trajectory.begin());
-    out.steps_us = microseconds(featured, Clock::now()) - out.prefix_us;
+    out.steps_us = microseconds(featured, clock()) - out.prefix_us;
   }
 
   std::shared_ptr<const Model> model;
@@ -182,12 +228,14 @@ struct PlanEngine::Impl {
   PosteriorNetwork network;
   Refiner refiner;
   TrajectoryTokens tokens;
+  StepPace pace;
+  PlanEngine::Clock clock;
   scene::FeatureBuilder features;
   scene::Features row;
 };
 
-PlanEngine::PlanEngine(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits)
-    : impl_(std::make_unique<Impl>(std::move(model), backend, limits)) {}
+PlanEngine::PlanEngine(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits, Clock clock)
+    : impl_(std::make_unique<Impl>(std::move(model), backend, limits, std::move(clock))) {}
 
 PlanEngine::~PlanEngine() = default;
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -28,8 +29,10 @@ struct PlanOptions {
   int top_k = 0;
   Reduce reduce = Reduce::medoid;
   bool cache = true;  // false recomputes the prefix in every step (for tests and measurement)
+  /// A step that would not end by then is not begun, and given up between layers when it turns out slower than
+  /// expected; the newest whole plan is given. The first step always runs.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
-  const std::atomic<bool>* abort = nullptr;  // checked between steps
+  const std::atomic<bool>* abort = nullptr;  // checked between layers of a unified backend, else between steps
   /// Called on the planning thread after each step with the number of steps run so far and the reduced plan
   /// [waypoints, 3]; null: not called.
   void (*on_step)(void* context, int steps_run, const float* trajectory) = nullptr;
@@ -57,7 +60,9 @@ struct PlanLimits {
 
 class PlanEngine {
  public:
-  PlanEngine(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits);
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+  PlanEngine(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits,
+             Clock clock = std::chrono::steady_clock::now);
   ~PlanEngine();
   /// Throws Error(ERR_RANGE) when options exceed the limits.
   void plan(const scene::Observation& observation, const PlanOptions& options, PlanOutput& out);

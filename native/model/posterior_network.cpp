@@ -118,7 +118,7 @@ void PosteriorNetwork::encode_prefix() {
   decoder_.forward(weights, 0, prefix_rows_, prefix_rows_, prefill_, nothing_, position_.device(), {});
 }
 
-const real* PosteriorNetwork::logits(const std::int32_t* tokens, int active) {
+const real* PosteriorNetwork::logits(const std::int32_t* tokens, int active, const LayerWatch& watch) {
   const int prefix = prefix_rows_, hidden = config_.hidden;
   const int actions = active * config_.slots();
   const Weights weights{this->weights(), &packed_};
@@ -134,7 +134,8 @@ const real* PosteriorNetwork::logits(const std::int32_t* tokens, int active) {
   }
   const StepSegments& step = active == samples_ ? every_ : single_;
   const real* normed = decoder_.forward(weights, cached_ ? prefix : 0, prefix + actions, prefix, step.all, step.actions,
-                                        position_.device(), {});
+                                        position_.device(), {}, watch);
+  if (normed == nullptr) return nullptr;
   Gemm head;
   head.m = actions, head.n = config_.vocab, head.k = hidden;
   head.a = normed + static_cast<std::int64_t>(prefix) * hidden, head.lda = hidden;

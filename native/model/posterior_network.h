@@ -25,8 +25,9 @@ class PosteriorNetwork {
   void encode_prefix();
 
   /// Logits [active * slots, vocab] for network inputs `tokens` [active * slots] in the backend's memory, where `vocab`
-  /// stands for the mask token. `active`: 1, or the samples of set_prefix. Operations alone.
-  const real* logits(const std::int32_t* tokens, int active);
+  /// stands for the mask token. `active`: 1, or the samples of set_prefix. Operations alone. Null when `watch` gave up;
+  /// the logits of the last call stand then.
+  const real* logits(const std::int32_t* tokens, int active, const LayerWatch& watch = {});
   const real* newest_logits() const { return logits_; }
   /// [slots] mask tokens.
   const std::int32_t* mask_tokens() const { return mask_.device(); }

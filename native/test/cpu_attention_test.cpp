@@ -219,6 +219,53 @@ TEST(attention_survives_large_scores) {
   check_everywhere([&](Backend& backend) { return forward(backend, t).out; }, reference(t).out, tolerance(3e-3));
 }
 
+TEST(attention_follows_scores_that_leave_the_first_key_behind) {
+  // scores from -150 to 150 along the list and back, so that the base of the softmax moves between and within key tiles
+  const Case c = prefix_case(1, 400, 1, 20, 2, 2, 32);
+  Tensors t(c);
+  for (int i = 0; i < c.query_rows; ++i)
+    for (int h = 0; h < c.heads; ++h) t.q[static_cast<std::size_t>(i) * t.ldq + h * c.head_dim] = i % 3 == 0 ? -1 : 1;
+  for (int j = 0; j < c.key_rows; ++j)
+    for (int h = 0; h < c.kv_heads; ++h)
+      t.k[static_cast<std::size_t>(j) * t.ldk + h * c.head_dim] =
+          static_cast<real>((j < 300 ? j - 150 : 450 - j) * std::sqrt(static_cast<float>(c.head_dim)));
+  const Reference r = reference(t);
+  std::vector<double> expected = r.out;
+  append(expected, r.lse);
+  check_everywhere(
+      [&](Backend& backend) {
+        Forward f = forward(backend, t);
+        append(f.out, f.lse);
+        return f.out;
+      },
+      expected, tolerance(2e-4));
+}
+
+TEST(attention_does_not_depend_on_how_a_key_list_is_cut) {
+  for (const bool causal : {false, true}) {
+    Case c = causal_case(1, 70, 190, 2, 32);
+    c.segments[0].causal = causal;
+    const Tensors t(c);
+    for (const cpu::Isa isa : supported_isas()) {
+      const auto backend = cpu::make_cpu_backend(nullptr, isa);
+      const Forward whole = forward(*backend, t);
+      // range a longer by 30 keys; with a causal segment, from the query row on that sees all of them
+      AttentionSegment cut = c.segments[0];
+      cut.a_rows += 30, cut.b_begin += 30, cut.b_rows -= 30;
+      if (causal) cut.q_begin += 30, cut.q_rows -= 30;
+      const int offsets[2] = {0, 1};
+      std::vector<real> out(whole.out.size());
+      Attention a = t.attention();
+      a.segments = &cut, a.group_offsets = offsets, a.groups = 1, a.out = out.data();
+      backend->attention(a);
+      for (int row = cut.q_begin; row < cut.q_begin + cut.q_rows; ++row) {
+        const std::size_t at = static_cast<std::size_t>(row) * t.ldo;
+        CHECK_SAME_BITS(out.data() + at, whole.out.data() + at, c.heads * c.head_dim);
+      }
+    }
+  }
+}
+
 TEST(attention_of_a_segment_does_not_depend_on_the_others) {
   for (const Case& c :
        {prefix_case(3, 40, 3, 24, 4, 4, 32), prefix_case(2, 150, 2, 31, 4, 2, 20), causal_case(2, 70, 90, 3, 20)}) {

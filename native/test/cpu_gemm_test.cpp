@@ -218,6 +218,37 @@ TEST(gemm_row_does_not_depend_on_the_batch_it_is_computed_in) {
   }
 }
 
+TEST(gemm_rotates_heads_as_rope_does_afterwards) {
+  // Heads of a panel, of half a panel, of two panels, and of no whole number of panels; columns beyond the heads stay.
+  for (const int head_dim : {16, 32, 64, 24}) {
+    for (const Shape& shape : {Shape{25, 7 * head_dim + 5, 40}, Shape{130, 6 * head_dim, 129}}) {
+      Problem problem(shape, Layout::row_major, Layout::transposed);
+      problem.gemm.bias = problem.bias.data();
+      HeadRotation rotation{5, head_dim, nullptr, real(10000)};
+      std::vector<std::int32_t> position(static_cast<std::size_t>(shape.m));
+      for (std::size_t i = 0; i < position.size(); ++i) position[i] = static_cast<std::int32_t>(i * 7 % 61);
+      rotation.position = position.data();
+      const Context at(problem.name() + " head_dim=" + std::to_string(head_dim));
+      for (const cpu::Isa isa : supported_isas()) {
+        for (const int threads : {1, 2}) {
+          const std::vector<real> after = compute_on(isa, threads, [&](Backend& backend) {
+            std::vector<real> out = problem.run(backend);
+            backend.rope(shape.m, rotation.heads, head_dim, position.data(), rotation.theta, false, out.data(),
+                         problem.gemm.ldc);
+            return out;
+          });
+          const std::vector<real> fused = compute_on(isa, threads, [&](Backend& backend) {
+            Problem p = problem;
+            p.gemm.rotation = &rotation;
+            return p.run(backend);
+          });
+          CHECK_SAME_BITS(fused.data(), after.data(), after.size());
+        }
+      }
+    }
+  }
+}
+
 TEST(column_sums_are_added_to_the_bias_gradient) {
   for (const Shape& shape : {Shape{1, 1, 0}, Shape{5, 17, 0}, Shape{900, 130, 0}, Shape{0, 8, 0}}) {
     const int ld = shape.n + 3;

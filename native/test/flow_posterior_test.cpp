@@ -72,12 +72,16 @@ TEST(median_is_the_least_token_that_reaches_one_half) {
       }
     }
   }
-  // Exactly one half: it is reached, so the token counts.
+  // Exactly one half: it is reached, so the token counts. Nothing is cut: top_k is for samples.
   const real equal[] = {1, 1, 1, 1};
   DecodePosterior d;
   d.rows = 1, d.vocab = d.ldl = 4, d.logits = equal, d.rule = DecodeRule::median;
   for (const cpu::Isa isa : supported_isas())
     CHECK_EQ(compute_on(isa, 1, [&](Backend& b) { return decode(b, d); })[0], real{1});
+  const real peaked[] = {1, 1, 1, 1.1f};
+  d.logits = peaked, d.top_k = 1;
+  for (const cpu::Isa isa : supported_isas())
+    CHECK_EQ(compute_on(isa, 1, [&](Backend& b) { return decode(b, d); })[0], real{2});
 }
 
 TEST(samples_follow_temperature_and_top_k) {

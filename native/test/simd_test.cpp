@@ -46,6 +46,9 @@ Vec bell_curve(Vec x) {
   return bell;
 }
 
+Vec power_of_two(Vec x) { return cpu::portable::Exp2(cpu::portable::zero())(x); }
+Vec power_of_two_against_7(Vec x) { return cpu::portable::Exp2(cpu::portable::splat(7))(x); }
+
 constexpr double kInf = HUGE_VAL;
 
 }  // namespace
@@ -56,6 +59,23 @@ TEST(vector_functions_are_accurate) {
   CHECK(worst_error(cpu::portable::log, std::log, 1e-30, 0.9, true) < 2e-7);
   CHECK(worst_error(cpu::portable::log, std::log, 0.9, 1.1, true) < 2e-7);
   CHECK(worst_error(cpu::portable::log, std::log, 1.1, 1e30, true) < 2e-7);
+}
+
+TEST(vector_powers_of_two_are_accurate) {
+  CHECK(worst_error(power_of_two, std::exp2, -1, 1, true) < 2e-7);
+  CHECK(worst_error(power_of_two, std::exp2, -126, 100, true) < 2e-7);
+  const std::vector<real> x = apply(power_of_two, {0, -0.5, 0.5, 3, -126, -1000, -kInf, std::nan("")});
+  CHECK_EQ(x[0], 1);
+  CHECK_EQ(x[3], 8);
+  CHECK_EQ(x[4], std::exp2(-126));
+  for (const int i : {5, 6}) CHECK(x[i] >= 0 && x[i] <= std::exp2(-126));
+  CHECK(std::isnan(x[7]));
+  // the base changes the exponent and nothing else
+  std::vector<double> values;
+  for (int i = 0; i < kLanes; ++i) values.push_back(-90 + 9.37 * i);
+  const std::vector<real> y = test::apply(power_of_two, values);
+  const std::vector<real> z = test::apply(power_of_two_against_7, values);
+  for (std::size_t i = 0; i < y.size(); ++i) CHECK_NEAR(z[i] * 128, y[i], kIsDouble ? 1e-13 * y[i] : 0);
 }
 
 TEST(vector_normal_distribution_is_accurate) {
