@@ -15,28 +15,49 @@ const keyOf = ({ workload, threads, peer }) => {
 };
 
 /**
- * Ratios of all workloads of a run.
+ * Ratios of all workloads of a run to every reference loop of it.
  *
  * @param rows of `combine`, reference loops among them.
+ * @returns {Record<string, Record<string, number>>} by workload, then by loop.
+ */
+export function ratios(rows) {
+  const isLoop = ({ workload }) => workload.startsWith('reference.');
+  const least = new Map();
+  for (const { workload, leastMs } of rows.filter(isLoop)) {
+    least.set(workload, Math.min(leastMs, least.get(workload) ?? Number.POSITIVE_INFINITY));
+  }
+  for (const loop of Object.values(references)) {
+    if (!least.has(loop)) throw new Error(`${loop} was not measured`);
+  }
+  return Object.fromEntries(
+    rows
+      .filter((row) => !isLoop(row))
+      .map((row) => [
+        keyOf(row),
+        Object.fromEntries([...least].map(([loop, ms]) => [loop, row.leastMs / ms])),
+      ]),
+  );
+}
+
+/**
+ * What a baseline keeps of rows: the ratio to the loop that is bound by the same, four digits.
+ *
  * @param bound of a row: 'arithmetic' or 'memory'.
  * @returns {Record<string, { ratio: number, reference: string }>}
  */
-export function ratios(rows, bound) {
-  const least = new Map();
-  for (const { workload, leastMs } of rows) {
-    if (workload.startsWith('reference.')) {
-      least.set(workload, Math.min(leastMs, least.get(workload) ?? Number.POSITIVE_INFINITY));
-    }
-  }
-  /** @type {Record<string, { ratio: number, reference: string }>} */
-  const result = {};
-  for (const row of rows) {
-    if (row.workload.startsWith('reference.')) continue;
-    const reference = references[bound(row)];
-    if (!least.has(reference)) throw new Error(`${reference} was not measured`);
-    result[keyOf(row)] = { ratio: row.leastMs / least.get(reference), reference };
-  }
-  return result;
+export function baselineOf(rows, bound) {
+  const measured = ratios(rows);
+  return Object.fromEntries(
+    rows
+      .filter((row) => measured[keyOf(row)] !== undefined)
+      .map((row) => {
+        const reference = references[bound(row)];
+        return [
+          keyOf(row),
+          { ratio: Number(measured[keyOf(row)][reference].toPrecision(4)), reference },
+        ];
+      }),
+  );
 }
 
 /**
@@ -44,14 +65,12 @@ export function ratios(rows, bound) {
  * the two alone is not compared.
  */
 export function regressions(baseline, measured, allowed = tolerance) {
-  return Object.entries(measured)
-    .filter(([key, { reference }]) => baseline[key]?.reference === reference)
-    .map(([key, { ratio }]) => ({
-      key,
-      ratio,
-      was: baseline[key].ratio,
-      slower: ratio / baseline[key].ratio,
-    }))
+  return Object.entries(baseline)
+    .filter(([key]) => measured[key] !== undefined)
+    .map(([key, { ratio: was, reference }]) => {
+      const ratio = measured[key][reference];
+      return { key, ratio, was, slower: ratio / was };
+    })
     .filter(({ slower }) => slower > 1 + allowed)
     .sort((a, b) => b.slower - a.slower);
 }

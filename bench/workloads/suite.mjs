@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../scripts/paths.mjs';
-import { precisionOf, ratios, regressions, tolerance } from '../baseline.mjs';
+import { baselineOf, precisionOf, ratios, regressions, tolerance } from '../baseline.mjs';
 import { cpuKey, describeMachine } from '../machine.mjs';
 import { flag, option } from '../options.mjs';
 import { textTable } from '../table.mjs';
@@ -102,37 +102,24 @@ function baselinePath() {
   return option('baseline', join(root, 'bench', 'baseline', `${cpuKey()}.json`));
 }
 
-function measuredRatios(rows, lines) {
-  const work = catalogue();
-  const limits = new Map();
-  return ratios(
-    rows.filter(
-      ({ workload, peer }) => peer.startsWith(kOurs) || workload.startsWith('reference.'),
-    ),
-    ({ workload, threads, peer }) => {
-      if (!limits.has(threads)) limits.set(threads, limitsOf(lines, threads));
-      return floorOf(limits.get(threads), work.get(workload), threads, precisionOf(peer)).bound;
-    },
-  );
-}
+/** Rows that a baseline is about: ours and the reference loops. */
+const ownRows = (rows) =>
+  rows.filter(({ workload, peer }) => peer.startsWith(kOurs) || workload.startsWith('reference.'));
 
 /** The instruction set of a run: ratios of one say nothing about another. */
 const isaOf = (rows) => rows.find(({ peer }) => peer.startsWith(kOurs)).peer.split('-')[2];
 
-function saveBaseline(rows, lines) {
+/** Rows of `withFloors`. */
+function saveBaseline(rows) {
   const path = baselinePath();
   const before = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
   const machine = describeMachine();
   const isa = isaOf(rows);
-  const saved = Object.fromEntries(
-    Object.entries({ ...before.isas?.[isa], ...measuredRatios(rows, lines) }).map(
-      ([key, value]) => [key, { ...value, ratio: Number(value.ratio.toPrecision(4)) }],
-    ),
-  );
+  const saved = { ...before.isas?.[isa], ...baselineOf(ownRows(rows), ({ bound }) => bound) };
   const text = JSON.stringify(
     { cpu: machine.cpu, commit: machine.commit, isas: { ...before.isas, [isa]: saved } },
     undefined,
-    1,
+    2,
   );
   mkdirSync(join(path, '..'), { recursive: true });
   writeFileSync(path, `${text}\n`);
@@ -145,7 +132,7 @@ async function confirmed(options, lines) {
   const all = [...lines];
   for (let again = 0; ; again++) {
     const rows = combine(all);
-    const slower = regressions(isas[isaOf(rows)] ?? {}, measuredRatios(rows, all));
+    const slower = regressions(isas[isaOf(rows)] ?? {}, ratios(ownRows(rows)));
     if (slower.length === 0 || again === 2) return slower;
     const only = [...new Set(slower.map(({ key }) => key.split(' ')[0]))].join(',');
     all.push(...(await measure({ ...options, only, peers: [] })));
@@ -184,7 +171,7 @@ export async function benchWorkloads(report) {
     console.error(`${workload}: the outputs of ${peer} are not ours`);
     process.exitCode = 1;
   }
-  if (flag('save-baseline')) console.error(`baseline: ${saveBaseline(rows, lines)}`);
+  if (flag('save-baseline')) console.error(`baseline: ${saveBaseline(rows)}`);
   if (flag('check')) {
     const slower = await confirmed(options, lines);
     for (const { key, ratio, was } of slower) {
