@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/cpu_backend_impl.h"
+#include "cpu/gemm_cut.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_weight.h"
 
@@ -13,22 +14,6 @@ constexpr std::size_t kLanes = 16;  // of the kernels' vector
 constexpr std::size_t kBlockBytes = 768 << 10;
 constexpr int kWideRow = 1024;
 constexpr int kDeepest = 2048, kAccumulateDepth = 512;
-
-/// `count` columns cut into a long and a short part for each thread, side by side.
-class ColumnCut {
- public:
-  ColumnCut(int count, int threads) : count_(count), threads_(std::min(count, threads)) {}
-  int parts() const { return threads_ == 1 ? 1 : 2 * threads_; }
-  int begin(int part) const {
-    if (threads_ == 1) return part * count_;
-    const auto of_thread = [this](std::int64_t thread) { return static_cast<int>(count_ * thread / threads_); };
-    const int first = of_thread(part / 2);
-    return part % 2 == 0 ? first : first + (3 * (of_thread(part / 2 + 1) - first) + 3) / 4;
-  }
-
- private:
-  int count_, threads_;
-};
 
 /// Values of k that are summed before the next of their rows: few enough that a panel of them stays near.
 int depth_of(const Gemm& g) {
@@ -156,23 +141,18 @@ void CpuBackend::multiply(const Gemm& g) {
   whole.pack_a = g.a_transposed || (whole.depth > kGemmBlock && strips > 2 && panels > 2 && g.lda > kWideRow);
   whole.reads_on = packed != nullptr;
 
-  // Few rows are cut by columns, so that a weight goes into one core's cache only; many rows by rows, so that a is packed
-  // once. By columns each thread has a long and a short task (a weight is read best in one go; the short one is for whoever
-  // is done first), by rows four. None is below 2^18 multiply-adds, some microseconds.
+  // None of the tasks is below 2^18 multiply-adds, some microseconds.
   constexpr double kTaskWork = 1 << 18;
-  const double work = static_cast<double>(g.m) * columns * std::max(g.k, 1);
-  const int team = work < 2 * kTaskWork ? 1 : threads();
-  const int row_tasks = team == 1 ? 1 : static_cast<int>(std::min(4.0 * team, work / kTaskWork));
-  const int row_parts = strips >= 2 * row_tasks ? row_tasks : 1;
   const int unit = g.rotation != nullptr ? panels_of_heads(*g.rotation) : 1;
-  const ColumnCut cut_columns((panels + unit - 1) / unit, row_parts > 1 ? 1 : team);
+  const GemmCut cut(strips, (panels + unit - 1) / unit,
+                    static_cast<double>(g.m) * columns * std::max(g.k, 1) / kTaskWork, threads());
   if (g.rotation != nullptr) whole.cos = cos_.data(), whole.sin = sin_.data();
 
   if (packed != nullptr) {
     whole.panels = packed->panels;
     if (packed->precision == Precision::bf16) whole.bf16_panels = reinterpret_cast<std::uint16_t*>(packed->narrow);
   } else {
-    const bool read_again = row_parts > 1 || g.m > whole.block_rows;
+    const bool read_again = cut.by_rows() || g.m > whole.block_rows;
     if (!g.accumulate && read_again) {
       real* memory =
           call_scratch<real>(panel_size(g.k, width) * static_cast<std::size_t>((columns + width - 1) / width));
@@ -186,15 +166,11 @@ void CpuBackend::multiply(const Gemm& g) {
   const std::size_t gate_size = g.gated ? block_rows * static_cast<std::size_t>(width) : 0;
   // Strips are cut evenly, so a block may have one more than its rows need.
   const std::size_t a_size = whole.pack_a ? (block_rows + static_cast<std::size_t>(height)) * depth + kLanes : 0;
-  const auto cut = [](int count, int part, int parts) {
-    return static_cast<int>(static_cast<std::int64_t>(count) * part / parts);
-  };
-  parallel(row_parts * cut_columns.parts(), [&](int task, int worker) {
-    const int i = task / cut_columns.parts(), j = task % cut_columns.parts();
+  parallel(cut.tasks(), [&](int task, int worker) {
     GemmTask t = whole;
-    t.row_begin = std::min(g.m, cut(strips, i, row_parts) * height);
-    t.row_end = std::min(g.m, cut(strips, i + 1, row_parts) * height);
-    t.panel_begin = cut_columns.begin(j) * unit, t.panel_end = std::min(panels, cut_columns.begin(j + 1) * unit);
+    const GemmCut::Part part = cut.part(task);
+    t.row_begin = std::min(g.m, part.strip_begin * height), t.row_end = std::min(g.m, part.strip_end * height);
+    t.panel_begin = part.column_begin * unit, t.panel_end = std::min(panels, part.column_end * unit);
     t.reads_on = whole.reads_on && t.panel_end == panels;
     t.b_scratch = worker_scratch<real>(worker, b_size + gate_size + a_size);
     t.gate_scratch = t.b_scratch + b_size;

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "cpu/cpu_backend_impl.h"
+#include "cpu/gemm_cut.h"
 #include "cpu/kernels.h"
 #include "cpu/packed_weight.h"
 
@@ -59,23 +60,17 @@ void CpuBackend::multiply_int8(const Gemm& g, const CpuPackedWeight& weight) {
     kernels_.quantise_activations(g, part);
   });
 
-  // As in cpu_gemm.cpp, but a multiply-add is several times cheaper.
+  // A multiply-add is several times cheaper than in fp32.
   constexpr double kTaskWork = 1 << 20;
   const int height = int8_.strip_rows(g.m), strips = (g.m + height - 1) / height;
   const int panels = (g.n + kernels_.panel - 1) / kernels_.panel;
   const double work = static_cast<double>(g.m) * (g.gated ? 2 * g.n : g.n) * g.k;
-  const int wanted = threads() == 1 ? 1 : static_cast<int>(std::min(4.0 * threads(), 1 + work / kTaskWork));
-  const int row_parts = strips >= 2 * wanted ? wanted : 1;
-  const int column_parts = row_parts == 1 ? std::min(panels, wanted) : 1;
-  const auto cut = [](int count, int part, int parts) {
-    return static_cast<int>(static_cast<std::int64_t>(count) * part / parts);
-  };
-  parallel(row_parts * column_parts, [&](int task, int) {
-    const int i = task / column_parts, j = task % column_parts;
+  const GemmCut cut(strips, panels, work / kTaskWork, threads());
+  parallel(cut.tasks(), [&](int task, int) {
+    const GemmCut::Part part = cut.part(task);
     Int8Task t;
-    t.row_begin = std::min(g.m, cut(strips, i, row_parts) * height);
-    t.row_end = std::min(g.m, cut(strips, i + 1, row_parts) * height);
-    t.panel_begin = cut(panels, j, column_parts), t.panel_end = cut(panels, j + 1, column_parts);
+    t.row_begin = std::min(g.m, part.strip_begin * height), t.row_end = std::min(g.m, part.strip_end * height);
+    t.panel_begin = part.column_begin, t.panel_end = part.column_end;
     t.panels = weight.narrow, t.scale = weight.scale, t.rows = &rows;
     kernels_.int8_task(g, t);
   });
