@@ -45,7 +45,7 @@ describe('options', () => {
   });
 
   test.each<[object, string]>([
-    [{ device: 'cpu', precision: 'bf16' }, 'ERR_ARGUMENT'],
+    [{ device: 'cpu', precision: 'f16' }, 'ERR_ARGUMENT'],
     [{ device: 'gpu' }, 'ERR_ARGUMENT'],
     [{ threads: 0 }, 'ERR_RANGE'],
     [{ threads: 2.5 }, 'ERR_ARGUMENT'],
