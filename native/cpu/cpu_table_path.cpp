@@ -9,19 +9,13 @@
 #include "cpu/kernels.h"
 #include "cpu/metric_rows.h"
 #include "cpu/path_decision.h"
+#include "cpu/scratch.h"
 
 namespace wam::cpu {
 namespace {
 
 // Rows that share one reading of the table, in strips.
 constexpr std::size_t kGroupStrips = 16;
-
-template <class T>
-T* take(char*& memory, std::size_t count) {
-  T* taken = reinterpret_cast<T*>(memory);
-  memory += (count * sizeof(T) + 63) / 64 * 64;
-  return taken;
-}
 
 /// A group's memory, from `memory` or, for its size, from null.
 struct GroupMemory {

@@ -6,16 +6,10 @@
 
 #include "cpu/cpu_backend_impl.h"
 #include "cpu/flow_kernels.h"
+#include "cpu/scratch.h"
 
 namespace wam::cpu {
 namespace {
-
-template <class T>
-T* take(char*& memory, std::size_t count) {
-  T* taken = reinterpret_cast<T*>(memory);
-  memory += (count * sizeof(T) + 63) / 64 * 64;
-  return taken;
-}
 
 /// Memory of a call, from `memory` or, for its size, from null. Rows that several triplets pull at, or that are
 /// normalised, get a slot: there are `most` of them at most.

@@ -93,7 +93,7 @@ inline void pack_strip(int rows, int dim, const real* const* row, real* strip, r
 /// product [rows][kSumBlock] of a strip and a panel.
 inline void block_product(int rows, int dim, const real* strip, const real* panel, real* product) {
   for (int j = 0; j < kSumBlock; j += kPanel)
-    kTiles.strip_major[rows](dim, strip, kStrip, panel + j, kSumBlock, product + j, kSumBlock, false);
+    kTiles.strip_major[rows](dim, strip, kStrip, panel + j, kSumBlock, product + j, kSumBlock);
 }
 
 /// out[r * ldo] for kRows rows, kVecs vectors of tokens each: sums of squared differences in the order of
@@ -343,7 +343,7 @@ inline void table_reach(const TablePath& p, const int32_t* token, real* reach) {
     const Vec squares = load(t.squares + block * kSumBlock + first), own = splat(p.square[row]);
     if (p.product) {
       const int tile = at / kPanel * kPanel;
-      kTiles.strip_major[1](t.dim, query, kStrip, panel + tile, kSumBlock, values + tile, kSumBlock, false);
+      kTiles.strip_major[1](t.dim, query, kStrip, panel + tile, kSumBlock, values + tile, kSumBlock);
       store(d, path_distance<true>(load(values + first), squares, own, p.squared));
     } else {
       difference_tile<1, 1>(t.dim, panel + first, query, kStrip, values, kSumBlock);

@@ -32,15 +32,10 @@ struct Accumulators {
     const Vec x = splat(kStripMajor ? a[0][kRow] : a[kRow / 4][kRow % 4 * lda]);
     for (int v = 0; v < kPanelVecs; ++v) c[v] = fma(x, b[v], c[v]);
   }
-  /// Both return the row after the last.
+  /// Returns the row after the last.
   WAM_INLINE real* write(real* out, ptrdiff_t ldo) const {
     real* row = above.write(out, ldo);
     for (int v = 0; v < kPanelVecs; ++v) store(row + v * kLanes, c[v]);
-    return row + ldo;
-  }
-  WAM_INLINE real* add_to(real* out, ptrdiff_t ldo) const {
-    real* row = above.add_to(out, ldo);
-    for (int v = 0; v < kPanelVecs; ++v) store(row + v * kLanes, load(row + v * kLanes) + c[v]);
     return row + ldo;
   }
   template <class Output>
@@ -64,7 +59,6 @@ struct Accumulators<0> {
   template <bool kStripMajor>
   WAM_INLINE void step(const real* const (&)[3], ptrdiff_t, const Vec (&)[kPanelVecs]) {}
   WAM_INLINE real* write(real* out, ptrdiff_t) const { return out; }
-  WAM_INLINE real* add_to(real* out, ptrdiff_t) const { return out; }
   template <class Output>
   WAM_INLINE void finish(const Output&) const {}
 };
@@ -109,20 +103,15 @@ WAM_INLINE void multiply_add(Accumulators<kRows>& sum, int k, const real* a, ptr
   }
 }
 
-/// out[kRows, kPanel] (=, or += when add) a[kRows, k] b[k, kPanel].
-template <int kRows, bool kStripMajor>
-void tile(int k, const real* a, ptrdiff_t lda, const real* b, ptrdiff_t ldb, real* out, ptrdiff_t ldo, bool add) {
+/// out[kRows, kPanel] = a[kRows, k] b[k, kPanel], a a strip.
+template <int kRows>
+void tile(int k, const real* a, ptrdiff_t lda, const real* b, ptrdiff_t ldb, real* out, ptrdiff_t ldo) {
   Accumulators<kRows> sum;
   sum.clear();
-  multiply_add<kRows, kStripMajor, false>(sum, k, a, lda, b, ldb, nullptr, 0);
-  if (add) {
-    sum.add_to(out, ldo);
-  } else {
-    sum.write(out, ldo);
-  }
+  multiply_add<kRows, true, false>(sum, k, a, lda, b, ldb, nullptr, 0);
+  sum.write(out, ldo);
 }
-using Tile = void (*)(int k, const real* a, ptrdiff_t lda, const real* b, ptrdiff_t ldb, real* out, ptrdiff_t ldo,
-                      bool add);
+using Tile = void (*)(int k, const real* a, ptrdiff_t lda, const real* b, ptrdiff_t ldb, real* out, ptrdiff_t ldo);
 
 /// Where the sums of a tile go: c = before + sum + bias + residual, each left out when null.
 struct TileOutput {
@@ -156,7 +145,7 @@ struct OutputTiles {
 
 /// By number of rows; [0] is not used.
 struct TileTable {
-  Tile row_major[kStrip + 1] = {}, strip_major[kStrip + 1] = {};
+  Tile strip_major[kStrip + 1] = {};
   OutputTiles<real> output;
   OutputTiles<uint16_t> bf16_output;
   constexpr TileTable() { fill<kStrip>(); }
@@ -164,7 +153,7 @@ struct TileTable {
  private:
   template <int kRows>
   constexpr void fill() {
-    row_major[kRows] = tile<kRows, false>, strip_major[kRows] = tile<kRows, true>;
+    strip_major[kRows] = tile<kRows>;
     fill_output<kRows>(output), fill_output<kRows>(bf16_output);
     if constexpr (kRows > 1) fill<kRows - 1>();
   }

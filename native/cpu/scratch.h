@@ -45,4 +45,12 @@ class Scratch {
   std::size_t bytes_ = 0;
 };
 
+/// `count` values at `memory`, which moves on to the next cache line.
+template <class T>
+T* take(char*& memory, std::size_t count) {
+  T* taken = reinterpret_cast<T*>(memory);
+  memory += (count * sizeof(T) + 63) / 64 * 64;
+  return taken;
+}
+
 }  // namespace wam::cpu
