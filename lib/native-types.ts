@@ -134,6 +134,10 @@ export interface NativeModelConfig {
     betaMax: number;
   };
   maskAtZero: boolean;
+  mixtureSource: 'uniform' | 'mask';
+  decoder: 'flow' | 'autoregressive' | 'diffusion' | 'regression';
+  diffusionScale: number;
+  diffusionStart: number;
 }
 
 /** A tensor of a checkpoint; data has as many elements as the product of shape. */

@@ -112,6 +112,13 @@ describe('config.json', () => {
       metricPower: 2,
       schedule: { kind: 'published', a: 0.9, c: 4 },
       maskAtZero: false,
+      decoder: 'flow',
+    });
+    const denoising = { kind: 'diffusion', start_time: 0.5 };
+    expect(toNativeConfig(parseModelConfig({ ...kLeast, decoder: denoising }))).toMatchObject({
+      decoder: 'diffusion',
+      diffusionScale: 0.35,
+      diffusionStart: 0.5,
     });
     const vp = { kind: 'vp', beta_max: 10 };
     const mixture = parseModelConfig({ ...kLeast, path: { kind: 'mixture', scheduler: vp } });
@@ -126,6 +133,21 @@ describe('config.json', () => {
     ['an unknown key inside', { ...kLeast, encoder: { hidden: 3 } }, 'encoder: .*hidden'],
     ['a key of another kind', { ...kLeast, path: { kind: 'mixture', power: 1 } }, 'path: .*power'],
     ['another model type', { ...kLeast, model_type: 'llama' }, 'model_type: .*wam-flow'],
+    [
+      'an autoregressive decoder that sees the future',
+      { ...kLeast, decoder: { kind: 'autoregressive' }, attention_mask: 'full' },
+      "attention_mask: expected 'prefix' or 'causal'",
+    ],
+    [
+      'mask tokens as a source that the network is never fed',
+      { ...kLeast, path: { kind: 'mixture', source: 'mask', mask_at_zero: false } },
+      'path.mask_at_zero',
+    ],
+    [
+      'a time of another decoder',
+      { ...kLeast, decoder: { kind: 'flow', start_time: 1 } },
+      'decoder',
+    ],
     ['no tokens', { model_type: 'wam-flow' }, 'tokens: '],
     ['no scales', { ...kLeast, tokens: { kind: 'residual_companded' } }, 'tokens.slot_scale'],
     [

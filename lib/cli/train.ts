@@ -27,6 +27,7 @@ interface TrainCommandOptions extends CommonOptions, DeviceFlags {
   output: string;
   model?: string;
   tokenizer?: string;
+  decoder?: 'flow' | 'autoregressive' | 'diffusion' | 'regression';
   config?: string;
   set?: string[];
   steps?: number;
@@ -65,6 +66,12 @@ export function trainCommand(): Command {
     .option('--no-cut', 'train on the listed windows alone, cut none from the tracks')
     .requiredOption('--output <dir>', 'folder of the model, its training state and the log')
     .option('--model <name>', 'mini (from random weights) or a model folder to start from')
+    .addOption(
+      new Option(
+        '--decoder <kind>',
+        'how tokens become a plan; with a model folder: its weights as a start for another decoder of tokens',
+      ).choices(['flow', 'autoregressive', 'diffusion', 'regression']),
+    )
     .option('--tokenizer <dir>', 'table of stage tokenizer, for configurations that use one')
     .option('--config <file>', 'recipe: JSON with any of "model", "train", "cut"')
     .option(
@@ -125,7 +132,7 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     signal,
   };
   if (stage === 'tokenizer') {
-    const needless = ['data', 'listed', 'split', 'tokenizer', 'evalEvery'].filter(
+    const needless = ['data', 'listed', 'split', 'tokenizer', 'evalEvery', 'decoder'].filter(
       (key) => options[key as keyof TrainCommandOptions] !== undefined,
     );
     if (needless.length > 0) throw usage(`--stage tokenizer takes no ${needless.join(', ')}`);
@@ -139,7 +146,7 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     ...(options.listed ? { listed: options.listed } : {}),
     ...(options.split ? { splits: options.split } : {}),
     ...(options.cut ? (recipe.cut ? { cut: recipe.cut } : {}) : { cut: false as const }),
-    ...pick(options, ['tokenizer', 'evalEvery']),
+    ...pick(options, ['tokenizer', 'evalEvery', 'decoder']),
   };
 }
 

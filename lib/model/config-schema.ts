@@ -62,7 +62,17 @@ const path = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('mixture'),
     scheduler: scheduler.prefault({ kind: 'cond_ot' }),
+    source: z.enum(['uniform', 'mask']).default('uniform'),
     mask_at_zero: z.boolean().default(true),
+  }),
+]);
+
+const decoder = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['flow', 'autoregressive', 'regression']) }),
+  z.strictObject({
+    kind: z.literal('diffusion'),
+    data_scale: z.number().min(1e-3).max(1e3).default(0.35),
+    start_time: z.number().min(0.01).max(1).default(1),
   }),
 ]);
 
@@ -94,6 +104,7 @@ export const modelConfigSchema = z
         table_size: size(4_096).default(64),
       })
       .prefault({}),
+    decoder: decoder.prefault({ kind: 'flow' }),
     path: path.prefault({ kind: 'metric' }),
   })
   .transform(
@@ -117,6 +128,7 @@ export const modelConfigSchema = z
       },
       tokens: config.tokens,
       numeric: config.numeric,
+      decoder: config.decoder,
       path: config.path,
     }),
   )
@@ -131,6 +143,16 @@ export const modelConfigSchema = z
         ['num_key_value_heads'],
         `expected a divisor of num_attention_heads ${config.num_attention_heads}`,
       );
+    }
+    if (config.decoder.kind === 'autoregressive' && config.attention_mask === 'full') {
+      refuse(['attention_mask'], "expected 'prefix' or 'causal' with an autoregressive decoder");
+    }
+    if (
+      config.path.kind === 'mixture' &&
+      config.path.source === 'mask' &&
+      !config.path.mask_at_zero
+    ) {
+      refuse(['path', 'mask_at_zero'], "expected true with source 'mask'");
     }
     if (config.tokens.kind === 'residual_companded') {
       const slots = 3 * config.tokens.waypoints;

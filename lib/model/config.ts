@@ -75,9 +75,27 @@ export interface MixturePathConfig {
   kind: 'mixture';
   /** Default `cond_ot`. */
   scheduler: MixtureSchedulerConfig;
+  /** What data tokens are swapped for: uniform random tokens, or the mask token. Default `uniform`. */
+  source: 'uniform' | 'mask';
   /** Feed a mask token at t = 0 instead of random tokens. Default true. */
   mask_at_zero: boolean;
 }
+
+/**
+ * How the action rows become a plan. `flow`: numeric tokens, refined in parallel along `path`. `autoregressive`: the same
+ * tokens one after the other, with their keys and values cached; the mask must not be `full`, and with `prefix` the
+ * observation still sees itself both ways. `regression`: token coordinates in one pass. `diffusion`: token coordinates
+ * denoised in parallel by DDIM steps. `path` means something to `flow` alone.
+ */
+export type DecoderConfig =
+  | { kind: 'flow' | 'autoregressive' | 'regression' }
+  | {
+      kind: 'diffusion';
+      /** Coordinates are divided by this before they are noised: about their standard deviation. Default 0.35. */
+      data_scale: number;
+      /** Time that plans begin at: 1, the default, is pure noise, less is truncated diffusion around constant velocity. */
+      start_time: number;
+    };
 
 /** Everything that config.json says, defaults filled in. */
 export interface ModelConfig {
@@ -120,6 +138,8 @@ export interface ModelConfig {
     /** Width of a row of the trained table; for `features` or `metric` `table`. Default 64. */
     table_size: number;
   };
+  /** How action rows become a plan. Default `flow`. */
+  decoder: DecoderConfig;
   /** How tokens travel from noise to data. */
   path: MetricPathConfig | MixturePathConfig;
 }
@@ -139,7 +159,7 @@ export function parseModelConfig(value: unknown, source = 'config'): ModelConfig
 
 /** The same configuration in the engine's form. */
 export function toNativeConfig(config: ModelConfig): NativeModelConfig {
-  const { tokens, path } = config;
+  const { tokens, path, decoder } = config;
   const metric = path.kind === 'metric' ? path : undefined;
   return {
     hidden: config.hidden_size,
@@ -172,6 +192,10 @@ export function toNativeConfig(config: ModelConfig): NativeModelConfig {
     samplingSchedule: nativeSchedule(metric?.sampling_schedule ?? metric?.schedule),
     mixture: nativeMixture(path.kind === 'mixture' ? path.scheduler : { kind: 'cond_ot' }),
     maskAtZero: path.mask_at_zero,
+    mixtureSource: path.kind === 'mixture' ? path.source : 'uniform',
+    decoder: decoder.kind,
+    diffusionScale: decoder.kind === 'diffusion' ? decoder.data_scale : 0.35,
+    diffusionStart: decoder.kind === 'diffusion' ? decoder.start_time : 1,
   };
 }
 

@@ -1,5 +1,6 @@
 import { chooseDevice, type DeviceOptions, kDeviceKeys } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
+import type { DecoderConfig, ModelConfig } from '../model/config.js';
 import type { CutOptions, NativeDevice } from '../native-types.js';
 import type { TrainData } from './data.js';
 import {
@@ -41,6 +42,11 @@ export interface CommonTrainOptions extends DeviceOptions {
 export interface SftOptions extends CommonTrainOptions, Partial<SftParameters> {
   stage: 'sft';
   data: TrainData;
+  /**
+   * Decoder to train. Weights of a model folder fit another decoder where both give posteriors over tokens: this turns
+   * an `autoregressive` model into a `flow` model, which trains on from there. Default: the model's own, `flow` for `mini`.
+   */
+  decoder?: DecoderConfig['kind'];
   /** More scenarios, of which the listed windows alone are used whatever `cut` says: generated ones, mostly. */
   listed?: TrainData;
   /** Splits of the data that are trained on. Default `['train']`. */
@@ -81,6 +87,7 @@ const kCommonKeys = [
 
 const kSftKeys = [
   'data',
+  'decoder',
   'listed',
   'splits',
   'cut',
@@ -154,6 +161,29 @@ function trainingDevice(options: DeviceOptions): ReturnType<typeof chooseDevice>
 export function sftParameters(options: SftOptions, saved: unknown): SftParameters {
   const recipe = miniRecipe().sft;
   return checkSftParameters({ ...recipe, ...(saved as object), ...given(options, recipe) });
+}
+
+/**
+ * The same for a decoder: the copies of an observation's action rows differ by their noise, and where there is none one
+ * copy is all that counts.
+ */
+export function decoderParameters(
+  train: SftParameters,
+  options: SftOptions,
+  saved: unknown,
+  { decoder }: ModelConfig,
+): SftParameters {
+  const noisy = decoder.kind === 'flow' || decoder.kind === 'diffusion';
+  if (noisy || saved !== undefined) return train;
+  if (options.copies !== undefined && options.copies !== 1) {
+    throw argumentError(
+      'copies',
+      `1 for the decoder ${decoder.kind}`,
+      options.copies,
+      'ERR_CONFIG',
+    );
+  }
+  return { ...train, copies: 1 };
 }
 
 /** {@link sftParameters} for stage `tokenizer`. */

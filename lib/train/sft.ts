@@ -3,12 +3,23 @@
 import { resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
 import { loadCheckpoint, loadTraining, saveCheckpoint } from '../model/checkpoint.js';
-import { type ModelConfig, parseModelConfig, toNativeConfig } from '../model/config.js';
+import {
+  type DecoderConfig,
+  type ModelConfig,
+  parseModelConfig,
+  toNativeConfig,
+} from '../model/config.js';
 import type { FloatTensor } from '../model/safetensors.js';
 import { loadTable } from '../model/table-checkpoint.js';
 import { type NamedTensor, type NativeDataset, type NativeTrainer, native } from '../native.js';
 import { type LoadedData, loadData } from './data.js';
-import { checkSplits, type RunSettings, type SftOptions, sftParameters } from './options.js';
+import {
+  checkSplits,
+  decoderParameters,
+  type RunSettings,
+  type SftOptions,
+  sftParameters,
+} from './options.js';
 import { checkCutOptions, mergeOverrides, miniRecipe, type SftParameters } from './recipe.js';
 import type { StageRun } from './run-stage.js';
 import { checkState, requireSame, restoreTrainer, type TrainerState } from './state.js';
@@ -28,8 +39,8 @@ const kTable = 'numeric.table';
 export async function prepareSft(options: SftOptions, settings: RunSettings): Promise<StageRun> {
   const output = resolve(options.output);
   const saved = options.resume ? await loadSaved(output) : undefined;
-  const train = sftParameters(options, saved?.state.train);
-  if (saved) requireSame(output, { train: saved.state.train }, { train });
+  const asked = sftParameters(options, saved?.state.train);
+  if (saved) requireSame(output, { train: saved.state.train }, { train: asked });
   const data = await loadSftData(options, saved, settings.signal);
   if (saved?.state.data) {
     const { fingerprint, splits, cut } = data.summary;
@@ -37,6 +48,7 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
   }
   const { config, tensors } = await chooseModel(options, saved, data.dataset);
   if (saved) requireSame(output, { model: saved.config }, { model: config });
+  const train = decoderParameters(asked, options, saved, config);
   const evaluate = trials(options, settings, config, data);
   settings.signal?.throwIfAborted();
 
@@ -115,16 +127,37 @@ async function chooseModel(
   saved: Saved | undefined,
   dataset: NativeDataset,
 ): Promise<{ config: ModelConfig; tensors?: readonly FloatTensor[] }> {
-  const { model } = options;
-  if (model === undefined && saved) return { config: saved.config };
-  if (typeof model === 'string' && model !== 'mini') return loadCheckpoint(model);
+  const { model, decoder } = options;
+  const kind = decoder === undefined ? {} : { decoder: { kind: decoder } };
+  if (model === undefined && saved) {
+    return { config: parseModelConfig(mergeOverrides(saved.config, kind), 'decoder') };
+  }
+  if (typeof model === 'string' && model !== 'mini') {
+    const { config, tensors } = await loadCheckpoint(model);
+    return { config: decoder === undefined ? config : withDecoder(config, decoder), tensors };
+  }
   const overrides = model === undefined || model === 'mini' ? {} : model;
-  const wanted = mergeOverrides(miniRecipe().model, overrides);
+  const wanted = mergeOverrides(mergeOverrides(miniRecipe().model, kind), overrides);
   const tokens = wanted.tokens as Record<string, unknown> | undefined;
   if (tokens?.kind === 'residual_companded' && tokens.slot_scale === undefined) {
     wanted.tokens = { ...tokens, slot_scale: slotScale(saved, dataset) };
   }
   return { config: parseModelConfig(wanted, 'model') };
+}
+
+/** The configuration of trained weights with another decoder, where the same weights make sense with it. */
+function withDecoder(config: ModelConfig, kind: DecoderConfig['kind']): ModelConfig {
+  const gives = (decoder: string) =>
+    decoder === 'flow' || decoder === 'autoregressive' ? 'posteriors over tokens' : 'coordinates';
+  const own = config.decoder.kind;
+  if (kind === own) return config;
+  if (gives(kind) !== gives(own) || kind === 'diffusion' || own === 'diffusion') {
+    throw new WamFlowError(
+      'ERR_CONFIG',
+      `decoder: weights of the decoder ${own} (${gives(own)}) cannot start the decoder ${kind} (${gives(kind)})`,
+    );
+  }
+  return parseModelConfig({ ...config, decoder: { kind } }, 'decoder');
 }
 
 /** How the weights of a moment are tried, where the options ask for trials. */

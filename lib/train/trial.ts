@@ -48,9 +48,11 @@ export async function tryWeights(
     // No intervals and no latency: this is for curves, `wam-flow evaluate` is for tables.
     const common = { split, latencyCalls: 0, resamples: 1, ...(signal ? { signal } : {}) };
     const point = await evaluate(planner, data, { ...common, steps: [1], decode: ['median'] });
+    const { kind } = model.config.decoder;
+    const refines = kind === 'flow' || kind === 'diffusion';
     const sampled = await evaluate(planner, data, {
       ...common,
-      steps: [kSampleSteps],
+      steps: [refines ? kSampleSteps : 1],
       decode: ['sample'],
       samples: kSamples,
     });

@@ -79,6 +79,14 @@ model::ModelConfig read_model_config(Napi::Value value) {
   config.sampling_schedule = read_schedule(fields.object("samplingSchedule"), config.metric_power);
   if (!fields.get("mixture").IsUndefined()) config.mixture = read_mixture(fields.object("mixture"));
   config.mask_at_zero = fields.boolean("maskAtZero");
+  config.mixture_source = fields.choice<MixtureSource>(
+      "mixtureSource", {{"uniform", MixtureSource::uniform}, {"mask", MixtureSource::mask}});
+  config.decoder = fields.choice<DecoderKind>("decoder", {{"flow", DecoderKind::flow},
+                                                          {"autoregressive", DecoderKind::autoregressive},
+                                                          {"diffusion", DecoderKind::diffusion},
+                                                          {"regression", DecoderKind::regression}});
+  config.diffusion_scale = fields.number("diffusionScale");
+  config.diffusion_start = fields.number("diffusionStart");
   config.validate();
   return config;
 }

@@ -191,8 +191,9 @@ struct RefineStep {
   std::int32_t* x_t = nullptr;  // [rows], moved in place; null: decode alone
   StepRule rule = StepRule::integrated;
   /// Mixture path instead of the metric path: to x_1 with probability `mixture_jump`; else x_t stays, or with `renoise`
-  /// becomes the uniform token min(floor(word 1 * vocab), vocab - 1).
+  /// becomes `source`, or when that is negative the uniform token min(floor(word 1 * vocab), vocab - 1).
   bool mixture = false;
+  std::int32_t source = -1;
   double mixture_jump = 0;
   TokenMetric metric;
   real beta = 0, step_weight = 0;

@@ -40,7 +40,9 @@ void CpuBackend::refine_step(const RefineStep& s) {
       if (jump[row] < s.mixture_jump) {
         s.x_t[row] = s.x_1[row];
       } else if (s.rule == StepRule::renoise) {
-        s.x_t[row] = std::min(static_cast<std::int32_t>(draw[row] * static_cast<float>(s.vocab)), s.vocab - 1);
+        s.x_t[row] = s.source >= 0
+                         ? s.source
+                         : std::min(static_cast<std::int32_t>(draw[row] * static_cast<float>(s.vocab)), s.vocab - 1);
       }
     }
   };

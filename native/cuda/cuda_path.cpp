@@ -211,6 +211,7 @@ void GpuBackend::refine_step(const RefineStep& s) {
     p.x_t = s.x_t;
     p.move = redraws ? PathMove::mixture_redraw : PathMove::mixture;
     p.mixture_jump = s.mixture_jump;
+    p.source = s.source;
   }
   run_refine_row(stream_, multiprocessors_, s.rows, p, take);
   if (!table_path) return;

@@ -45,11 +45,18 @@ CompandedGrid::CompandedGrid(int count, double compand) : compand_(compand) {
     throw Error("ERR_CONFIG", "compand must be finite and not negative, received " + std::to_string(compand));
   }
   unit_.resize(static_cast<std::size_t>(count));
-  const double s = std::asinh(compand);
   for (int i = 0; i < count; ++i) {
-    const double u = coordinate(i);
-    unit_[static_cast<std::size_t>(i)] = compand > 0 ? std::sinh(u * s) / compand : u;
+    unit_[static_cast<std::size_t>(i)] = value_at(coordinate(i), 1);
   }
+}
+
+double CompandedGrid::value_at(double u, double scale) const {
+  return scale * (compand_ > 0 ? std::sinh(u * std::asinh(compand_)) / compand_ : u);
+}
+
+double CompandedGrid::coordinate_of(double value, double scale) const {
+  const double v = value / scale;
+  return compand_ > 0 ? std::asinh(compand_ * v) / std::asinh(compand_) : v;
 }
 
 int CompandedGrid::encode(double value, double scale, bool* clipped) const {

@@ -35,6 +35,9 @@ class CompandedGrid {
   double compand() const { return compand_; }
   double coordinate(int token) const { return -1 + 2.0 * token / (count() - 1); }  // u
   double decode(int token, double scale) const { return scale * unit_[static_cast<std::size_t>(token)]; }
+  /// Value at any coordinate u, and the coordinate of any value; beyond the ends the same curve goes on.
+  double value_at(double u, double scale) const;
+  double coordinate_of(double value, double scale) const;
   /// `clipped` (may be null) is set to whether `value` lies outside by more than half of the last step. NaN throws.
   int encode(double value, double scale, bool* clipped) const;
 

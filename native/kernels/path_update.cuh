@@ -11,7 +11,7 @@
 namespace wam::WAM_GPU {
 
 /// stay: x_t is not touched. jump: leaves at the kinetic-optimal rates. redraw: drawn from p(.|x1). mixture: to x_1
-/// with a given probability, else it stays; mixture_redraw: else it becomes a uniform token.
+/// with a given probability, else it stays; mixture_redraw: else it becomes `source`, or a uniform token.
 enum class PathMove : int { stay, jump, redraw, mixture, mixture_redraw };
 
 struct RefineRowParams {
@@ -40,6 +40,7 @@ struct RefineRowParams {
   const float* coordinate = nullptr;  // [vocab], ascending
   double radius = 0;                  // of the band, from beta and power
   double mixture_jump = 0;
+  int source = -1;
 };
 
 /// Blocks have 128 to kThreads threads, by the vocabulary: each warp sums two blocks of 64 tokens at a time.
@@ -146,7 +147,7 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
     } else if (static_cast<double>(jump) < p.mixture_jump) {
       next = x_1;
     } else if (p.move == PathMove::mixture_redraw) {
-      next = min(static_cast<int>(draw * static_cast<float>(p.vocab)), p.vocab - 1);
+      next = p.source >= 0 ? p.source : min(static_cast<int>(draw * static_cast<float>(p.vocab)), p.vocab - 1);
     }
     if (lane == 0) p.x_t[row] = next;
   }

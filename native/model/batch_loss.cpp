@@ -45,6 +45,7 @@ BatchLoss::BatchLoss(const ModelConfig& model, const TrainConfig& train, const N
       encoder_(model, network, backend),
       decoder_(model, network, backend),
       noise_(model, metric, backend),
+      values_(model, network, backend),
       tokens_(model),
       features_({model.max_agents, model.max_lanes}),
       stream_(train.seed),
@@ -55,6 +56,9 @@ BatchLoss::BatchLoss(const ModelConfig& model, const TrainConfig& train, const N
   host_loss_.resize(actions);
   for (std::size_t i = 0; i < actions; ++i) slot_[i] = static_cast<std::int32_t>(i % model.slots());
   time_.resize(static_cast<std::size_t>(train.copies));
+  if (model.decoder == DecoderKind::diffusion) {
+    for (std::size_t i = 0; i < actions; ++i) time_row_[i] = static_cast<std::int32_t>(i) / model.slots();
+  }
 }
 
 void BatchLoss::reserve(Arena& arena) {
@@ -64,13 +68,20 @@ void BatchLoss::reserve(Arena& arena) {
   const int actions = windows_ * train_.copies * model_.slots();
   encoder_.reserve(arena, staged_, sequences, true);
   decoder_.reserve(arena, prefix + actions, true);
-  logits_ = arena.take<real>(static_cast<std::size_t>(actions) * model_.vocab);
+  logits_ = arena.take<real>(static_cast<std::size_t>(actions) * (model_.continuous() ? 1 : model_.vocab));
   dnormed_ = arena.take<real>(static_cast<std::size_t>(prefix + actions) * model_.hidden);
   const auto n = static_cast<std::size_t>(actions);
   loss_ = arena.take<real>(n);
   target_.reserve(staged_, n), slot_.reserve(staged_, n), weight_.reserve(staged_, n);
   position_.reserve(staged_, static_cast<std::size_t>(prefix + actions));
   noise_.reserve(arena, staged_, actions);
+  if (model_.continuous()) target_value_.reserve(staged_, n);
+  if (model_.decoder == DecoderKind::diffusion) {
+    const int times = windows_ * train_.copies;
+    noisy_.reserve(staged_, n), time_row_.reserve(staged_, n);
+    time_features_.reserve(staged_, static_cast<std::size_t>(times) * kTimeFeatures);
+    values_.reserve(arena, times, true);
+  }
   all_.reserve(staged_, sequences, train_.copies / prefix_copies_);
   last_.reserve(staged_, sequences, train_.copies / prefix_copies_);
   staged_.take(arena, backend_);
@@ -98,25 +109,90 @@ void BatchLoss::collect(std::int64_t step64, int micro) {
     tokens_.encode(future, row_.speed, &target_[first]);
     draw_times(stream_, step, sample, copies, train_.zero_fraction, time_.data());
     noise_.add(stream_, step, sample, copies, time_.data(), &target_[first]);
+    if (model_.continuous()) tokens_.encode(future, row_.speed, &target_value_[first]);
     for (int i = 0; i < copies * slots; ++i) {
       target_[first + i] = target_[first + i % slots];
       weight_[first + i] = target_[first + i] >= 0 ? token_weight : real(0);
+      if (model_.continuous()) target_value_[first + i] = target_value_[first + i % slots];
+    }
+    if (model_.decoder == DecoderKind::diffusion) add_noisy_values(step, sample, first);
+  }
+}
+
+/// Noisy coordinates of the copies of one window, whose rows begin at `first`. Where the flow trains at t = 0, diffusion
+/// trains at the time that plans begin at.
+void BatchLoss::add_noisy_values(std::uint32_t step, std::uint32_t sample, std::size_t first) {
+  const int slots = model_.slots();
+  for (int c = 0; c < train_.copies; ++c) {
+    const double t = model_.diffusion_start * (1 - time_[static_cast<std::size_t>(c)]);
+    const NoiseLevel level = NoiseLevel::at(t);
+    const std::size_t row = first + static_cast<std::size_t>(c) * slots;
+    write_time_features(t, &time_features_[row / slots * kTimeFeatures]);
+    for (int s = 0; s < slots; ++s) {
+      const Philox4 r = stream_.at(step, static_cast<std::uint32_t>(c * slots + s), sample, RandomUse::train_noise);
+      const std::size_t i = row + static_cast<std::size_t>(s);
+      noisy_[i] = static_cast<real>(level.alpha * static_cast<double>(target_value_[i]) / model_.diffusion_scale +
+                                    level.sigma * normal_draw(r, 0));
     }
   }
+}
+
+void BatchLoss::head_loss(const real* block, const NumericTables& tables, int prefix, int actions, const real* normed) {
+  const real* rows = normed + static_cast<std::int64_t>(prefix) * model_.hidden;
+  if (model_.continuous()) {
+    apply(backend_, {block, nullptr}, network_.value_head, actions, rows, model_.hidden, logits_, 1);
+    // A mean for the denoiser, as DDIM needs it; the median for what is only one plan.
+    const ValueLoss kind = model_.decoder == DecoderKind::diffusion ? ValueLoss::squared : ValueLoss::absolute;
+    backend_.value_loss(kind, actions, logits_, target_value_.device(), weight_.device(), loss_, logits_);
+    return;
+  }
+  Gemm head;
+  head.m = actions, head.n = model_.vocab, head.k = model_.hidden;
+  head.a = rows, head.lda = model_.hidden;
+  head.b = tables.head, head.ldb = model_.hidden, head.b_transposed = true;
+  head.c = logits_, head.ldc = model_.vocab;
+  backend_.gemm(head);
+  backend_.cross_entropy(actions, model_.vocab, logits_, model_.vocab, target_.device(),
+                         static_cast<real>(train_.smear), weight_.device(), loss_, logits_, model_.vocab);
+}
+
+/// From the gradient that head_loss left in logits_ to that of the head and of the normed action rows.
+void BatchLoss::head_backward(const real* block, const NumericTables& tables, int prefix, int actions,
+                              const real* normed, real* grad, const NumericTables& table_grad) {
+  const int hidden = model_.hidden, vocab = model_.vocab;
+  const real* rows = normed + static_cast<std::int64_t>(prefix) * hidden;
+  real* drows = dnormed_ + static_cast<std::int64_t>(prefix) * hidden;
+  if (model_.continuous()) {
+    apply_backward(backend_, block, network_.value_head, actions, rows, hidden, logits_, 1, drows, hidden, grad);
+    return;
+  }
+  Gemm dhead;  // of the head's rows: dlogits^T normed
+  dhead.m = vocab, dhead.n = hidden, dhead.k = actions;
+  dhead.a = logits_, dhead.lda = vocab, dhead.a_transposed = true;
+  dhead.b = rows, dhead.ldb = hidden;
+  dhead.c = table_grad.head, dhead.ldc = hidden;
+  dhead.accumulate = true;
+  backend_.gemm(dhead);
+  Gemm dnormed;
+  dnormed.m = actions, dnormed.n = hidden, dnormed.k = vocab;
+  dnormed.a = logits_, dnormed.lda = vocab;
+  dnormed.b = tables.head, dnormed.ldb = hidden;
+  dnormed.c = drows, dnormed.ldc = hidden;
+  backend_.gemm(dnormed);
 }
 
 BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::int64_t step, int micro, real* grad,
                            const NumericTables* table_grad) {
   collect(step, micro);
-  const int hidden = model_.hidden, vocab = model_.vocab, slots = model_.slots(), copies = train_.copies;
+  const int hidden = model_.hidden, slots = model_.slots(), copies = train_.copies;
   const int prefix = encoder_.total_rows();
   const int actions = windows_ * copies * slots, rows = prefix + actions;
   const int blocks = copies / prefix_copies_;  // a sequence
   all_.clear(), last_.clear();
   for (int i = 0; i < encoder_.observations(); ++i) {
     const Sequence sequence{encoder_.prefix_begin(i), encoder_.prefix_rows(i), prefix + i * blocks * slots, blocks};
-    all_.add(model_.mask, sequence, slots, {true, true});
-    last_.add(model_.mask, sequence, slots, {false, true});
+    all_.add(model_.attention(), sequence, slots, {true, true});
+    last_.add(model_.attention(), sequence, slots, {false, true});
     for (int k = 0; k < sequence.prefix_rows; ++k) position_[sequence.prefix_begin + k] = k;
     for (int k = 0; k < blocks * slots; ++k) position_[sequence.action_begin + k] = sequence.prefix_rows + k % slots;
   }
@@ -131,6 +207,11 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   encoder_.forward(weights, x);
   backend_.embedding(actions, hidden, tables.input, input, action_rows, hidden, false);
   backend_.embedding(actions, hidden, block + network_.slot_embedding, slot_.device(), action_rows, hidden, true);
+  const bool noisy = model_.decoder == DecoderKind::diffusion;
+  const int times = windows_ * copies;
+  if (noisy) {
+    values_.forward(weights, actions, noisy_.device(), times, time_features_.device(), time_row_.device(), action_rows);
+  }
 
   Dropout dropout;
   dropout.p = static_cast<real>(train_.dropout);
@@ -138,14 +219,7 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   dropout.site = static_cast<std::uint32_t>((step * train_.micro_batches + micro) * (2 * model_.layers));
   const real* normed = decoder_.forward(weights, 0, rows, prefix, all_, last_, position_.device(), dropout);
 
-  Gemm head;
-  head.m = actions, head.n = vocab, head.k = hidden;
-  head.a = normed + static_cast<std::int64_t>(prefix) * hidden, head.lda = hidden;
-  head.b = tables.head, head.ldb = hidden, head.b_transposed = true;
-  head.c = logits_, head.ldc = vocab;
-  backend_.gemm(head);
-  backend_.cross_entropy(actions, vocab, logits_, vocab, target_.device(), static_cast<real>(train_.smear),
-                         weight_.device(), loss_, logits_, vocab);
+  head_loss(block, tables, prefix, actions, normed);
   // The host waits only once everything is queued.
   const auto collect_result = [&] {
     BatchResult result;
@@ -155,24 +229,15 @@ BatchResult BatchLoss::run(const real* block, const NumericTables& tables, std::
   };
   if (grad == nullptr) return collect_result();
 
-  Gemm dhead;  // of the head's rows: dlogits^T normed
-  dhead.m = vocab, dhead.n = hidden, dhead.k = actions;
-  dhead.a = logits_, dhead.lda = vocab, dhead.a_transposed = true;
-  dhead.b = head.a, dhead.ldb = hidden;
-  dhead.c = table_grad->head, dhead.ldc = hidden;
-  dhead.accumulate = true;
-  backend_.gemm(dhead);
-  Gemm dnormed;
-  dnormed.m = actions, dnormed.n = hidden, dnormed.k = vocab;
-  dnormed.a = logits_, dnormed.lda = vocab;
-  dnormed.b = tables.head, dnormed.ldb = hidden;
-  dnormed.c = dnormed_ + static_cast<std::int64_t>(prefix) * hidden, dnormed.ldc = hidden;
-  backend_.gemm(dnormed);
-
+  head_backward(block, tables, prefix, actions, normed, grad, *table_grad);
   const real* dx = decoder_.backward(weights, rows, prefix, all_, last_, position_.device(), dropout, dnormed_, grad);
   const real* daction = dx + static_cast<std::int64_t>(prefix) * hidden;
   backend_.embedding_backward(actions, hidden, input, daction, hidden, table_grad->input);
   backend_.embedding_backward(actions, hidden, slot_.device(), daction, hidden, grad + network_.slot_embedding);
+  if (noisy) {
+    values_.backward(block, actions, noisy_.device(), times, time_features_.device(), time_row_.device(), daction,
+                     grad);
+  }
   encoder_.backward(weights, dx, grad);
   return collect_result();
 }

@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/staged.h"
+#include "model/diffusion.h"
 #include "model/flow_noise.h"
 #include "model/numeric_tables.h"
 #include "model/scene_encoder.h"
@@ -15,7 +16,7 @@
 namespace wam::model {
 
 struct BatchResult {
-  double loss = 0;    // sum of weighted cross entropies
+  double loss = 0;    // sum of weighted losses of the tokens
   double weight = 0;  // sum of weights of the tokens that count
 };
 
@@ -32,6 +33,10 @@ class BatchLoss {
  private:
   void reserve(Arena& arena);
   void collect(std::int64_t step, int micro);
+  void add_noisy_values(std::uint32_t step, std::uint32_t sample, std::size_t first);
+  void head_loss(const real* block, const NumericTables& tables, int prefix, int actions, const real* normed);
+  void head_backward(const real* block, const NumericTables& tables, int prefix, int actions, const real* normed,
+                     real* grad, const NumericTables& table_grad);
 
   const ModelConfig& model_;
   const TrainConfig& train_;
@@ -41,6 +46,7 @@ class BatchLoss {
   SceneEncoder encoder_;
   Decoder decoder_;
   NoiseProcess noise_;
+  ValueEmbedding values_;
   TrajectoryTokens tokens_;
   scene::FeatureBuilder features_;
   scene::Features row_;
@@ -53,6 +59,9 @@ class BatchLoss {
   Segments all_, last_;
   Staged<std::int32_t> target_, slot_, position_;  // action rows; position_: all rows
   Staged<real> weight_;
+  // Continuous decoders: coordinates of the targets; with diffusion noisy ones, and their times by copy of a window.
+  Staged<real> target_value_, noisy_, time_features_;
+  Staged<std::int32_t> time_row_;
   std::vector<real> host_loss_;
   std::vector<double> time_;
   real *logits_ = nullptr, *dnormed_ = nullptr, *loss_ = nullptr;

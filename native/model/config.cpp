@@ -51,6 +51,14 @@ void ModelConfig::validate() const {
     check_range("tokens.min", grid_min, -1e6, 1e6);
     check_range("tokens.step", grid_step, 1e-6, 1e6);
   }
+  if (decoder == DecoderKind::autoregressive && mask == MaskKind::full) {
+    fail("attention_mask: an autoregressive decoder cannot see the tokens to come; expected 'prefix' or 'causal'");
+  }
+  if (mixture_source == MixtureSource::mask && (path != PathKind::mixture || !mask_at_zero)) {
+    fail("path.source: 'mask' needs a mixture path with mask_at_zero");
+  }
+  check_range("decoder.data_scale", diffusion_scale, 1e-3, 1e3);
+  check_range("decoder.start_time", diffusion_start, 1e-2, 1);
   schedule.check();
   sampling_schedule.check();
   mixture.check();

@@ -8,7 +8,8 @@
 
 namespace wam::model {
 
-enum class MaskKind { causal, full, prefix };
+/// prefix_causal: the prefix sees itself, an action row the prefix and the action rows up to its own.
+enum class MaskKind { causal, full, prefix, prefix_causal };
 enum class NormKind { layer_norm, rms_norm };
 enum class MlpKind { gelu, swiglu };
 /// residual_companded: per-slot residual to constant velocity, companded (mini-recipe section 1).
@@ -18,6 +19,11 @@ enum class TokenKind { residual_companded, absolute };
 /// free: a trained row a token.
 enum class NumericKind { fourier, table, free };
 enum class PathKind { metric, mixture };
+/// What a mixture path swaps for data tokens: uniform random ones, or the mask token.
+enum class MixtureSource { uniform, mask };
+/// How the action rows become a plan. flow: tokens refined in parallel. autoregressive: one token after the other.
+/// diffusion: token coordinates denoised in parallel (DDIM). regression: token coordinates in one pass.
+enum class DecoderKind { flow, autoregressive, diffusion, regression };
 /// What the metric path measures: the token coordinate (1-D) or the rows of the triplet-trained table.
 enum class MetricKind { coordinate, table };
 
@@ -51,10 +57,25 @@ struct ModelConfig {
   flow::PathSchedule schedule{flow::PathSchedule::Kind::kernel_width};           // of training
   flow::PathSchedule sampling_schedule{flow::PathSchedule::Kind::kernel_width};  // of the refinement steps
   flow::MixtureSchedule mixture;
+  MixtureSource mixture_source = MixtureSource::uniform;
   bool mask_at_zero = true;  // feed a mask token at t = 0 instead of random tokens
+
+  DecoderKind decoder = DecoderKind::flow;
+  /// Diffusion: the coordinate over this is what is noised; about its standard deviation over the data.
+  double diffusion_scale = 0.35;
+  /// Diffusion: time that plans begin at, (0, 1]; 1 is pure noise, less is truncated diffusion around constant velocity.
+  double diffusion_start = 1;
 
   int slots() const { return waypoints * kValuesPerWaypoint; }
   int head_dim() const { return hidden / heads; }
+  /// Whether action rows give token coordinates instead of posteriors over tokens.
+  bool continuous() const { return decoder == DecoderKind::diffusion || decoder == DecoderKind::regression; }
+  /// Numeric tokens that the network embeds and gives logits of; the mask token follows them.
+  int network_vocab() const { return continuous() ? 0 : vocab; }
+  /// `mask` with what the decoder makes of the action rows.
+  MaskKind attention() const {
+    return decoder == DecoderKind::autoregressive && mask == MaskKind::prefix ? MaskKind::prefix_causal : mask;
+  }
   /// Throws Error(ERR_CONFIG) that names the first bad field.
   void validate() const;
 };

@@ -1,5 +1,6 @@
 #pragma once
-// The forward (noising) process of training: what the network is fed for a target at time t.
+// What the action rows of training are fed for their targets: the forward (noising) process of the flow at time t, or
+// what another decoder knows.
 
 #include <vector>
 
@@ -14,8 +15,10 @@ namespace wam::model {
 void draw_times(const RandomStream& stream, std::uint32_t step, std::uint32_t sample, int copies, double zero_fraction,
                 double* t);
 
-/// Rows of network inputs x_t for targets x_1 (a negative target, a masked waypoint, is drawn uniformly): the mask
-/// token `vocab` at t = 0 when the model has one, else p_t(.|x_1) of the configured path.
+/// Rows of network inputs x_t for targets x_1. flow: a negative target, a masked waypoint, is drawn uniformly; the mask
+/// token at t = 0 when the model has one, else p_t(.|x_1) of the configured path. autoregressive: the target before, the
+/// mask token for the first slot and after a waypoint that is not known. The others: the mask token.
+/// The mask token is number ModelConfig::network_vocab.
 class NoiseProcess {
  public:
   /// `metric` must outlive this.

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/philox.h"
+#include "model/diffusion.h"
 #include "model/token_features.h"
 #include "scene/features.h"
 
@@ -67,6 +68,14 @@ Network::Network(const ModelConfig& config) {
   final_norm = norm("decoder.norm");
   slot_embedding = layout.add("slot_embedding.weight", {config.slots(), config.hidden}, false);
   mask_embedding = layout.add("mask_embedding.weight", {1, config.hidden}, false);
+  if (config.continuous()) {
+    value_head = linear("value.head", config.hidden, 1, true);
+    if (config.decoder == DecoderKind::diffusion) {
+      value_input = linear("value.input", 1, config.hidden, false);
+      time_input = linear("value.time", kTimeFeatures, config.hidden, false);
+    }
+    return;
+  }
   if (config.numeric == NumericKind::table || config.metric == MetricKind::table) {
     metric_table = layout.add("numeric.table", {config.vocab, config.table_dim}, false, false);
   }
@@ -119,6 +128,11 @@ std::vector<real> initial_weights(const ModelConfig& config, const Network& netw
   ones(network.final_norm);
   uniform(network.slot_embedding, 0.5);
   uniform(network.mask_embedding, 0.5);
+  if (config.continuous()) {
+    linear(network.value_head, 0.1);
+    if (config.decoder == DecoderKind::diffusion) linear(network.value_input, 1), linear(network.time_input, 1);
+    return block;
+  }
   if (config.numeric == NumericKind::free) {
     uniform(network.numeric_input.weight, 0.5);
     uniform(network.numeric_head.weight, 0.02);

@@ -44,6 +44,8 @@ struct Network {
   std::int64_t token_features = -1;  // [vocab, feature_dim] fixed, or -1 with free rows
   int feature_dim = 0;
   Linear numeric_input, numeric_head;  // feature_dim -> hidden; with free rows `weight` is the table [vocab, hidden]
+  Linear value_head;                   // continuous decoders: hidden -> coordinate
+  Linear value_input, time_input;      // diffusion: noisy coordinate -> hidden, features of the time -> hidden
   std::int64_t metric_table = -1;      // [vocab, table_dim] fixed, when the metric or the features need it
   int linear_count = 0;
 };

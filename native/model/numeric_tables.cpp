@@ -5,13 +5,13 @@ namespace wam::model {
 namespace {
 
 std::int64_t input_size(const ModelConfig& config) {
-  return (static_cast<std::int64_t>(config.vocab) + 1) * config.hidden;
+  return (static_cast<std::int64_t>(config.network_vocab()) + 1) * config.hidden;
 }
 
 }  // namespace
 
 std::int64_t NumericTables::size(const ModelConfig& config) {
-  return input_size(config) + static_cast<std::int64_t>(config.vocab) * config.hidden;
+  return input_size(config) + static_cast<std::int64_t>(config.network_vocab()) * config.hidden;
 }
 
 NumericTables NumericTables::at(const ModelConfig& config, real* block) {
@@ -24,12 +24,14 @@ NumericTables NumericTables::take(const ModelConfig& config, Arena& arena) {
 
 void make_numeric_tables(const ModelConfig& config, const Network& network, Backend& backend, const real* block,
                          NumericTables& out) {
-  const auto n = static_cast<std::int64_t>(config.vocab) * config.hidden;
+  const auto n = static_cast<std::int64_t>(config.network_vocab()) * config.hidden;
   const auto copy = [&](const real* from, std::int64_t count, real* to) {
     backend.fill(count, 0, to);
     backend.axpy(count, 1, from, to);
   };
-  if (config.numeric == NumericKind::free) {
+  if (config.continuous()) {
+    // The mask row alone.
+  } else if (config.numeric == NumericKind::free) {
     copy(block + network.numeric_input.weight, n, out.input);
     copy(block + network.numeric_head.weight, n, out.head);
   } else {
@@ -44,8 +46,9 @@ void make_numeric_tables(const ModelConfig& config, const Network& network, Back
 
 void numeric_tables_backward(const ModelConfig& config, const Network& network, Backend& backend, const real* block,
                              const NumericTables& gradient, real* grad) {
-  const auto n = static_cast<std::int64_t>(config.vocab) * config.hidden;
+  const auto n = static_cast<std::int64_t>(config.network_vocab()) * config.hidden;
   backend.axpy(config.hidden, 1, gradient.input + n, grad + network.mask_embedding);
+  if (config.continuous()) return;
   if (config.numeric == NumericKind::free) {
     backend.axpy(n, 1, gradient.input, grad + network.numeric_input.weight);
     backend.axpy(n, 1, gradient.head, grad + network.numeric_head.weight);

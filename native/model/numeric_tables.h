@@ -8,6 +8,7 @@
 namespace wam::model {
 
 struct NumericTables {
+  // Of ModelConfig::network_vocab tokens.
   real* input = nullptr;  // [vocab + 1, hidden]; row `vocab` is the mask token
   real* head = nullptr;   // [vocab, hidden]
 

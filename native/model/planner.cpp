@@ -5,11 +5,10 @@
 #include <functional>
 
 #include "core/error.h"
-#include "model/posterior_network.h"
+#include "model/action_decoder.h"
+#include "model/model.h"
 #include "model/reduce.h"
-#include "model/refine.h"
 #include "model/step_pace.h"
-#include "model/trajectory_tokens.h"
 
 namespace wam::model {
 
@@ -39,9 +38,7 @@ struct PlanEngine::Impl {
         config(model->config()),
         backend(plan_backend),
         limits(plan_limits),
-        network(model, backend, plan_limits.max_samples),
-        refiner(config, network.metric(), backend, plan_limits),
-        tokens(config),
+        decoder(make_action_decoder(model, backend, plan_limits)),
         pace(config.layers, plan_limits.max_samples),
         clock(std::move(plan_clock)),
         features({config.max_agents, config.max_lanes}) {}
@@ -56,61 +53,37 @@ struct PlanEngine::Impl {
     range("samples", o.samples, 1, limits.max_samples);
     range("temperature", o.temperature, 1e-3, 1e3);
     range("topK", o.top_k, 0, config.vocab);
+    decoder->check(o);
   }
 
-  void queue_prefix() {
-    network.encode_prefix();
-    refiner.start();
-  }
-
-  /// Queues the operations of steps [first, first + count). At t = 0 a model with a mask token sees the same input in
-  /// every sample, so one sample's logits stand for all. False when `watch` gave up.
   bool queue_steps(const PlanOptions& o, int first, int count, const LayerWatch& watch = {}) {
     for (int k = first; k < first + count; ++k) {
-      const bool masked = k == 0 && config.mask_at_zero;
-      const int logit_rows = logit_rows_of(o, k);
-      const real* logits = network.logits(masked ? network.mask_tokens() : refiner.state(), active_of(o, k), watch);
-      if (logits == nullptr) return false;
-      if (k + 1 == o.steps) {
-        refiner.decode(logits, logit_rows, o, o.last_decode, k);
-      } else {
-        refiner.refine(logits, logit_rows, o, k);
-      }
+      if (!decoder->queue_step(o, k, watch)) return false;
     }
     return true;
   }
-  int active_of(const PlanOptions& o, int k) const { return k == 0 && config.mask_at_zero ? 1 : o.samples; }
-  int logit_rows_of(const PlanOptions& o, int k) const { return active_of(o, k) * config.slots(); }
 
-  /// Poses of x_1 of a step, and their reduction appended to the refinements.
+  /// Poses of the samples after a step, and their reduction appended to the refinements.
   void write_step(const PlanOptions& o, double speed, double center_offset, PlanOutput& out, int step) {
     const int slots = config.slots();
     for (int s = 0; s < o.samples; ++s) {
-      tokens.decode(refiner.plan(step) + s * slots, speed, center_offset,
-                    &out.samples[static_cast<std::size_t>(s) * slots]);
+      decoder->write_poses(step, s, speed, center_offset, &out.samples[static_cast<std::size_t>(s) * slots]);
     }
     float* refinement = &out.refinements[static_cast<std::size_t>(step) * slots];
     reduce_samples(o.reduce, o.samples, config.waypoints, out.samples.data(), refinement);
     out.steps_run = step + 1;
   }
 
-  void write_decision(const PlanOptions& o, PlanOutput& out) {
-    const int rows = o.samples * config.slots();
-    std::copy_n(refiner.plan(out.steps_run - 1), rows, out.tokens.begin());
-    std::copy_n(refiner.log_probability(), rows, out.log_probability.begin());
-    std::copy_n(refiner.margin(), rows, out.margin.begin());
-  }
-
   /// All steps at once: nobody asks for one before the last, and no clock has to be looked at.
   void plan_whole(const PlanOptions& o, double speed, double center_offset, PlanOutput& out) {
     const auto work = [&] {
-      queue_prefix();
+      decoder->queue_prefix();
       queue_steps(o, 0, o.steps);
     };
     backend.replay(recording_key(o, 0, o.steps), std::ref(work));
-    refiner.fetch(o.steps - 1, true);
+    decoder->fetch(o.steps - 1, true);
     for (int k = 0; k < o.steps; ++k) write_step(o, speed, center_offset, out, k);
-    write_decision(o, out);
+    decoder->write_decision(o, o.steps - 1, out);
   }
 
   /// What the layers of a step ask.
@@ -134,13 +107,13 @@ struct PlanEngine::Impl {
   /// Makes step k the last one after all: `refine` chose its tokens as between steps.
   void decode_again(const PlanOptions& o, int k) {
     const Time began = clock();
-    refiner.decode(network.newest_logits(), logit_rows_of(o, k), o, o.last_decode, k);
-    refiner.fetch(k, true);
+    decoder->decode_again(o, k);
+    decoder->fetch(k, true);
     pace.decode_ran(o.samples, microseconds(began, clock()));
   }
 
   void plan_by_steps(const PlanOptions& o, double speed, double center_offset, PlanOutput& out) {
-    const auto prefix = [&] { queue_prefix(); };
+    const auto prefix = [&] { decoder->queue_prefix(); };
     const Time began = clock();
     backend.replay(recording_key(o, 0, 0), std::ref(prefix));
     Watch watch{*this, o};
@@ -166,16 +139,16 @@ struct PlanEngine::Impl {
         }
         decode_again(o, k - 1);
         write_step(o, speed, center_offset, out, k - 1);
-        write_decision(o, out);
+        decoder->write_decision(o, k - 1, out);
         break;
       }
       bool last = k + 1 == o.steps;
-      refiner.fetch(k, last);
+      decoder->fetch(k, last);
       const Time now = clock();
       const double took = microseconds(watch.began, now);
-      if (active_of(o, k) == o.samples) pace.step_ran(o.samples, took);
+      if (decoder->active(o, k) == o.samples) pace.step_ran(o.samples, took);
       if (!last && o.deadline != Time::max() &&
-          !pace.worth_beginning(o.samples, microseconds(now, o.deadline), took, active_of(o, k))) {
+          !pace.worth_beginning(o.samples, microseconds(now, o.deadline), took, decoder->active(o, k))) {
         last = true;
         decode_again(o, k);
       }
@@ -184,7 +157,7 @@ struct PlanEngine::Impl {
         o.on_step(o.on_step_context, out.steps_run, &out.refinements[static_cast<std::size_t>(k) * config.slots()]);
       }
       if (last) {
-        write_decision(o, out);
+        decoder->write_decision(o, k, out);
         break;
       }
       watch.began = now;
@@ -204,8 +177,7 @@ struct PlanEngine::Impl {
     const Time start = clock();
     features.build(observation, {}, row);
     const Time featured = clock();
-    network.set_prefix(row, o.samples, o.cache);
-    refiner.seed(o.seed, o.samples);
+    decoder->begin(row, o);
     const bool aborted = is_aborted(o);
     const bool watched = o.on_step != nullptr || o.deadline != Time::max();
     const Time prefixed = clock();
@@ -225,9 +197,7 @@ struct PlanEngine::Impl {
   const ModelConfig& config;
   Backend& backend;
   PlanLimits limits;
-  PosteriorNetwork network;
-  Refiner refiner;
-  TrajectoryTokens tokens;
+  std::unique_ptr<ActionDecoder> decoder;
   StepPace pace;
   PlanEngine::Clock clock;
   scene::FeatureBuilder features;
@@ -243,6 +213,6 @@ void PlanEngine::plan(const scene::Observation& observation, const PlanOptions& 
   impl_->plan(observation, options, out);
 }
 
-std::size_t PlanEngine::workspace_bytes() const { return impl_->network.bytes() + impl_->refiner.bytes(); }
+std::size_t PlanEngine::workspace_bytes() const { return impl_->decoder->bytes(); }
 
 }  // namespace wam::model

@@ -14,12 +14,14 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
       network_(config_),
       encoder_(config_, network_, backend),
       decoder_(config_, network_, backend),
+      values_(config_, network_, backend),
       max_samples_(max_samples),
       padded_(!backend.unified()),
       arena_(make_arena(backend, [this](Arena& arena) { reserve(arena); })) {
   const int slots = config_.slots();
   for (int i = 0; i < max_samples * slots; ++i) slot_[static_cast<std::size_t>(i)] = i % slots;
-  std::fill_n(mask_.host(), slots, config_.vocab);
+  std::fill_n(mask_.host(), max_samples * slots, config_.network_vocab());
+  std::fill_n(time_.host(), max_samples * slots, 0);
   if (padded_)
     backend_.upload(block_, model_->data(), static_cast<std::size_t>(model_->layout().size()) * sizeof(real));
   const real* block = weights();
@@ -36,6 +38,7 @@ PosteriorNetwork::PosteriorNetwork(std::shared_ptr<const Model> model, Backend& 
   for (const Layer& layer : network_.layers) pack(layer.qkv), pack(layer.output), pack(layer.up), pack(layer.down);
   pack(network_.last_key_value);
   make_numeric_tables(config_, network_, backend_, block, tables_);
+  if (config_.continuous()) return;
   packed_head_ = backend_.pack(tables_.head, config_.hidden, true, config_.hidden, config_.vocab);
 
   metric_.vocab = config_.vocab;
@@ -59,11 +62,13 @@ void PosteriorNetwork::reserve(Arena& arena) {
   constants_.clear(), staged_.clear();
   coordinate_.reserve(constants_, static_cast<std::size_t>(config_.vocab));
   slot_.reserve(constants_, static_cast<std::size_t>(actions));
-  mask_.reserve(constants_, static_cast<std::size_t>(config_.slots()));
+  mask_.reserve(constants_, static_cast<std::size_t>(actions));
+  time_.reserve(constants_, static_cast<std::size_t>(actions));
   encoder_.reserve(arena, staged_, prefix_copies, false);
   decoder_.reserve(arena, prefix + actions, false);
   tables_ = NumericTables::take(config_, arena);
-  logits_ = arena.take<real>(static_cast<std::size_t>(actions) * config_.vocab);
+  logits_ = arena.take<real>(static_cast<std::size_t>(actions) * config_.network_vocab());
+  values_.reserve(arena, 1, false);
   prefix_ = arena.take<real>(static_cast<std::size_t>(prefix) * config_.hidden);
   position_.reserve(staged_, static_cast<std::size_t>(prefix + actions));
   prefill_.reserve(staged_, prefix_copies, 0);
@@ -72,6 +77,8 @@ void PosteriorNetwork::reserve(Arena& arena) {
     step->all.reserve(staged_, prefix_copies, blocks);
     step->actions.reserve(staged_, prefix_copies, blocks);
   }
+  next_.resize(config_.decoder == DecoderKind::autoregressive ? static_cast<std::size_t>(config_.slots()) : 0);
+  for (Segments& next : next_) next.reserve(staged_, 1, 1);
   constants_.take(arena, backend_), staged_.take(arena, backend_);
 }
 
@@ -89,9 +96,15 @@ void PosteriorNetwork::set_prefix(const scene::Features& features, int samples, 
   for (int k = 0; k < samples * slots; ++k) position_[static_cast<std::size_t>(prefix_rows_ + k)] = own + k % slots;
 
   prefill_.clear(), nothing_.clear();
-  if (cached_) prefill_.add(config_.mask, {0, own, prefix_rows_, 0}, slots, {true, false});
+  if (cached_) prefill_.add(config_.attention(), {0, own, prefix_rows_, 0}, slots, {true, false});
   add_step(single_, 1);
   add_step(every_, samples);
+  for (int slot = 0; slot < static_cast<int>(next_.size()); ++slot) {
+    Segments& next = next_[static_cast<std::size_t>(slot)];
+    next.clear();
+    next.add_next({0, own, prefix_rows_, 1}, slot);
+    if (padded_) next.bound(prefix_rows_);
+  }
   if (padded_) {
     for (Segments* list : {&prefill_, &single_.all, &single_.actions, &every_.all, &every_.actions}) {
       list->bound(prefix_rows_ / copies);
@@ -107,8 +120,8 @@ void PosteriorNetwork::add_step(StepSegments& step, int active) {
   for (int i = 0; i < sequences; ++i) {
     const Sequence sequence{encoder_.prefix_begin(i), encoder_.prefix_rows(i), prefix_rows_ + i * slots,
                             full ? 1 : active};
-    step.all.add(config_.mask, sequence, slots, {!cached_, true});
-    step.actions.add(config_.mask, sequence, slots, {false, true});
+    step.all.add(config_.attention(), sequence, slots, {!cached_, true});
+    step.actions.add(config_.attention(), sequence, slots, {false, true});
   }
 }
 
@@ -119,31 +132,62 @@ void PosteriorNetwork::encode_prefix() {
   decoder_.forward(weights, 0, prefix_rows_, prefix_rows_, prefill_, nothing_, position_.device(), {});
 }
 
-const real* PosteriorNetwork::logits(const std::int32_t* tokens, int active, const LayerWatch& watch) {
+void PosteriorNetwork::embed(const std::int32_t* tokens, int first, int count, real* rows) {
+  const int hidden = config_.hidden;
+  backend_.embedding(count, hidden, tables_.input, tokens, rows, hidden, false);
+  backend_.embedding(count, hidden, weights() + network_.slot_embedding, slot_.device() + first, rows, hidden, true);
+}
+
+const real* PosteriorNetwork::run(int active, const LayerWatch& watch) {
   const int prefix = prefix_rows_, hidden = config_.hidden;
-  const int actions = active * config_.slots();
-  const Weights weights{this->weights(), &packed_};
-  real* x = decoder_.input();
-  real* action_rows = x + static_cast<std::int64_t>(prefix) * hidden;
-  backend_.embedding(actions, hidden, tables_.input, tokens, action_rows, hidden, false);
-  backend_.embedding(actions, hidden, this->weights() + network_.slot_embedding, slot_.device(), action_rows, hidden,
-                     true);
   if (!cached_) {
     const auto n = static_cast<std::int64_t>(prefix) * hidden;
-    backend_.fill(n, 0, x);
-    backend_.axpy(n, 1, prefix_, x);
+    backend_.fill(n, 0, decoder_.input());
+    backend_.axpy(n, 1, prefix_, decoder_.input());
   }
   const StepSegments& step = active == samples_ ? every_ : single_;
-  const real* normed = decoder_.forward(weights, cached_ ? prefix : 0, prefix + actions, prefix, step.all, step.actions,
-                                        position_.device(), {}, watch);
-  if (normed == nullptr) return nullptr;
+  const real* normed = decoder_.forward({weights(), &packed_}, cached_ ? prefix : 0, prefix + active * config_.slots(),
+                                        prefix, step.all, step.actions, position_.device(), {}, watch);
+  return normed == nullptr ? nullptr : normed + static_cast<std::int64_t>(prefix) * hidden;
+}
+
+const real* PosteriorNetwork::head(const real* normed, int rows) {
   Gemm head;
-  head.m = actions, head.n = config_.vocab, head.k = hidden;
-  head.a = normed + static_cast<std::int64_t>(prefix) * hidden, head.lda = hidden;
+  head.m = rows, head.n = config_.vocab, head.k = config_.hidden;
+  head.a = normed, head.lda = config_.hidden;
   head.packed = packed_head_.get();
   head.c = logits_, head.ldc = config_.vocab;
   backend_.gemm(head);
   return logits_;
+}
+
+const real* PosteriorNetwork::logits(const std::int32_t* tokens, int active, const LayerWatch& watch) {
+  const int actions = active * config_.slots();
+  embed(tokens, 0, actions, decoder_.input() + static_cast<std::int64_t>(prefix_rows_) * config_.hidden);
+  const real* normed = run(active, watch);
+  return normed == nullptr ? nullptr : head(normed, actions);
+}
+
+const real* PosteriorNetwork::next_logits(const std::int32_t* token, int slot, const LayerWatch& watch) {
+  const int row = prefix_rows_ + slot, hidden = config_.hidden;
+  embed(token, slot, 1, decoder_.input() + static_cast<std::int64_t>(row) * hidden);
+  const Segments& next = next_[static_cast<std::size_t>(slot)];
+  const real* normed =
+      decoder_.forward({weights(), &packed_}, row, row + 1, row, next, next, position_.device(), {}, watch);
+  return normed == nullptr ? nullptr : head(normed + static_cast<std::int64_t>(row) * hidden, 1);
+}
+
+bool PosteriorNetwork::values(const real* z, const real* time_features, int active, real* out,
+                              const LayerWatch& watch) {
+  const int actions = active * config_.slots();
+  real* rows = decoder_.input() + static_cast<std::int64_t>(prefix_rows_) * config_.hidden;
+  const Weights weights{this->weights(), &packed_};
+  embed(mask_.device(), 0, actions, rows);
+  if (z != nullptr) values_.forward(weights, actions, z, 1, time_features, time_.device(), rows);
+  const real* normed = run(active, watch);
+  if (normed == nullptr) return false;
+  apply(backend_, weights, network_.value_head, actions, normed, config_.hidden, out, 1);
+  return true;
 }
 
 }  // namespace wam::model

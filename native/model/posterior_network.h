@@ -1,11 +1,12 @@
 #pragma once
-// The network as the sampler sees it: a prefix once, then logits of the action tokens as often as wanted.
+// The network as decoders see it: a prefix once, then the action rows as often as wanted.
 
 #include <memory>
 #include <vector>
 
 #include "core/arena.h"
 #include "core/staged.h"
+#include "model/diffusion.h"
 #include "model/model.h"
 #include "model/numeric_tables.h"
 #include "model/scene_encoder.h"
@@ -29,7 +30,13 @@ class PosteriorNetwork {
   /// the logits of the last call stand then.
   const real* logits(const std::int32_t* tokens, int active, const LayerWatch& watch = {});
   const real* newest_logits() const { return logits_; }
-  /// [slots] mask tokens.
+  /// Logits [1, vocab] of token `slot` of an autoregressive decoder, given the one before it in the backend's memory (the
+  /// mask token for the first). Those before it were asked for in order since encode_prefix or since slot 0. Cached alone.
+  const real* next_logits(const std::int32_t* token, int slot, const LayerWatch& watch = {});
+  /// Coordinates [active * slots] of a continuous decoder into `out`. diffusion: for noisy z [active * slots] at the time
+  /// of `time_features`, both in the backend's memory; regression: null. False when `watch` gave up.
+  bool values(const real* z, const real* time_features, int active, real* out, const LayerWatch& watch = {});
+  /// [max_samples * slots] mask tokens.
   const std::int32_t* mask_tokens() const { return mask_.device(); }
 
   const TokenMetric& metric() const { return metric_; }
@@ -42,6 +49,9 @@ class PosteriorNetwork {
   };
   void reserve(Arena& arena);
   const real* weights() const { return padded_ ? block_ : model_->data(); }
+  void embed(const std::int32_t* tokens, int first, int count, real* rows);
+  const real* run(int active, const LayerWatch& watch);
+  const real* head(const real* normed, int rows);
   void add_step(StepSegments& step, int active);
 
   std::shared_ptr<const Model> model_;
@@ -50,6 +60,7 @@ class PosteriorNetwork {
   Network network_;
   SceneEncoder encoder_;
   Decoder decoder_;
+  ValueEmbedding values_;
   const int max_samples_;
   const bool padded_;  // work on the most prefix rows there can be: see set_prefix
   int samples_ = 1, prefix_rows_ = 0;
@@ -63,9 +74,10 @@ class PosteriorNetwork {
   std::unique_ptr<PackedWeight> packed_head_;
   NumericTables tables_;
   real *logits_ = nullptr, *prefix_ = nullptr;
-  Staged<std::int32_t> slot_, mask_, position_;
+  Staged<std::int32_t> slot_, mask_, time_, position_;
   Segments prefill_, nothing_;
   StepSegments single_, every_;  // of one sample, of all
+  std::vector<Segments> next_;   // of one token, by slot
   Arena arena_;
 };
 

@@ -73,6 +73,11 @@ void Refiner::refine(const real* logits, int logit_rows, const PlanOptions& opti
     // renoise: shown with probability kappa at t+h, else a fresh uniform token. The other rules keep x_t or jump to x_1.
     s.mixture_jump = options.rule == StepRule::renoise ? config_.mixture.kappa(next)
                                                        : config_.mixture.jump_probability(options.rule, t, next - t);
+    if (config_.mixture_source == MixtureSource::mask) {
+      s.source = config_.vocab;
+      // x_0 is all mask tokens: what does not jump becomes one, whatever `start` drew.
+      if (k == 0) s.rule = StepRule::renoise;
+    }
   } else {
     s.metric = metric_;
     s.beta = static_cast<real>(config_.sampling_schedule.beta(options.rule == StepRule::renoise ? next : t));

@@ -24,19 +24,13 @@ void Segments::add(MaskKind mask, const Sequence& s, int slots, SegmentChoice ch
     throw Error("ERR_INTERNAL", "a full mask ties a prefix to one block of action rows");
   }
   const int actions = s.blocks * slots;
-  const auto append = [&](const AttentionSegment& seg) {
-    segments_[static_cast<std::size_t>(segment_count_++)] = seg;
-    max_queries_ = std::max(max_queries_, seg.q_rows);
-    max_keys_ = std::max(max_keys_, seg.a_rows + seg.b_rows);
-    prefix_keys_ = std::max(prefix_keys_, seg.a_rows + seg.b_rows - s.prefix_rows);
-  };
   if (choice.prefix && s.prefix_rows > 0) {
     AttentionSegment seg;
     seg.q_begin = s.prefix_begin, seg.q_rows = s.prefix_rows;
     seg.b_begin = s.prefix_begin, seg.b_rows = s.prefix_rows;
     seg.causal = mask == MaskKind::causal;
     if (mask == MaskKind::full) seg.a_begin = s.action_begin, seg.a_rows = actions;
-    append(seg);
+    append(seg, s.prefix_rows);
     prefix_queries_ = 1;
   }
   for (int block = 0; choice.actions && block < s.blocks; ++block) {
@@ -44,13 +38,32 @@ void Segments::add(MaskKind mask, const Sequence& s, int slots, SegmentChoice ch
     seg.q_begin = s.action_begin + block * slots, seg.q_rows = slots;
     seg.a_begin = s.prefix_begin, seg.a_rows = s.prefix_rows;
     seg.b_begin = seg.q_begin, seg.b_rows = slots;
-    seg.causal = mask == MaskKind::causal;
-    append(seg);
+    seg.causal = mask == MaskKind::causal || mask == MaskKind::prefix_causal;
+    append(seg, s.prefix_rows);
   }
   add_range(groups_, s.prefix_begin, s.prefix_rows);
   if (choice.actions || mask == MaskKind::full) add_range(groups_, s.action_begin, actions);
   ++groups_;
   group_offsets_[static_cast<std::size_t>(groups_)] = segment_count_;
+}
+
+void Segments::add_next(const Sequence& s, int slot) {
+  AttentionSegment seg;
+  seg.q_begin = s.action_begin + slot, seg.q_rows = 1;
+  seg.a_begin = s.prefix_begin, seg.a_rows = s.prefix_rows;
+  seg.b_begin = s.action_begin, seg.b_rows = slot + 1;
+  append(seg, s.prefix_rows);
+  add_range(groups_, s.prefix_begin, s.prefix_rows);
+  add_range(groups_, s.action_begin, slot + 1);
+  ++groups_;
+  group_offsets_[static_cast<std::size_t>(groups_)] = segment_count_;
+}
+
+void Segments::append(const AttentionSegment& seg, int prefix_rows) {
+  segments_[static_cast<std::size_t>(segment_count_++)] = seg;
+  max_queries_ = std::max(max_queries_, seg.q_rows);
+  max_keys_ = std::max(max_keys_, seg.a_rows + seg.b_rows);
+  prefix_keys_ = std::max(prefix_keys_, seg.a_rows + seg.b_rows - prefix_rows);
 }
 
 void Segments::add_range(int group, int begin, int rows) {

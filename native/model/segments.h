@@ -27,8 +27,12 @@ class Segments {
   void reserve(StagedBlock& block, int sequences, int blocks);
   void clear();
   /// mask prefix: prefix rows see the prefix, a block sees the prefix and itself. full: all rows of a sequence see each
-  /// other. causal: each row sees what comes before it and itself; a block comes after the prefix.
+  /// other. causal: each row sees what comes before it and itself; a block comes after the prefix. prefix_causal: prefix
+  /// rows see the prefix, rows of a block what comes before them and themselves.
   void add(MaskKind mask, const Sequence& sequence, int slots, SegmentChoice choice);
+  /// Row `slot` of the sequence's first block alone, which sees the prefix and the block up to itself: one step of
+  /// autoregression, the keys and values of the others being in place.
+  void add_next(const Sequence& sequence, int slot);
   /// The bounds of a replayed call must hold for every later list as well: `prefix_rows` is the most rows that a prefix can
   /// have. Without this call the lists are their own bounds.
   void bound(int prefix_rows);
@@ -36,6 +40,7 @@ class Segments {
   void describe(Attention& attention) const;
 
  private:
+  void append(const AttentionSegment& segment, int prefix_rows);
   void add_range(int group, int begin, int rows);
 
   Staged<AttentionSegment> segments_;

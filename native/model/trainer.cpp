@@ -59,7 +59,7 @@ struct Trainer::Impl {
     TokenMetric metric;
     metric.vocab = model.vocab;
     metric.power = static_cast<real>(model.metric_power);
-    if (model.metric == MetricKind::coordinate) {
+    if (model.metric == MetricKind::coordinate || model.continuous()) {
       metric.coordinate = coordinate;
     } else {
       metric.table = block + network.metric_table;

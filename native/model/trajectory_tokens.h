@@ -26,7 +26,19 @@ class TrajectoryTokens {
   /// pose [waypoints, 3] of the tracked point (`center_offset` metres behind the box centre) in its own present frame.
   void decode(const std::int32_t* token, double speed, double center_offset, float* pose) const;
 
+  /// The same as coordinates in [-1, 1] that are not rounded to tokens; beyond the grid they go on. u [slots]: 0 where the
+  /// waypoint is not valid.
+  void encode(const scene::Future& future, double speed, real* u) const;
+  void decode(const real* u, double speed, double center_offset, float* pose) const;
+  /// Nearest token of each coordinate, [slots].
+  void nearest(const real* u, std::int32_t* token) const;
+
  private:
+  double base(int waypoint, int part, double speed) const;
+  double value(int slot, double u) const;
+  template <class ValueOf>
+  void write_poses(double speed, double center_offset, float* pose, ValueOf value_of) const;
+
   TokenKind kind_;
   int waypoints_, slots_, vocab_;
   double interval_;

@@ -42,6 +42,21 @@ std::vector<Variant> variants() {
   ModelConfig table = small();
   table.numeric = NumericKind::table, table.metric = MetricKind::table, table.table_dim = 6;
   list.push_back({"triplet table as features and metric", table});
+  ModelConfig next = small();
+  next.decoder = DecoderKind::autoregressive;
+  list.push_back({"autoregressive, prefix sees itself", next});
+  next.mask = MaskKind::causal, next.rope_theta = 100, next.numeric = NumericKind::free;
+  list.push_back({"autoregressive, causal throughout, free rows", next});
+  ModelConfig values = small();
+  values.decoder = DecoderKind::regression;
+  list.push_back({"regression", values});
+  values.decoder = DecoderKind::diffusion, values.diffusion_start = 0.8;
+  list.push_back({"diffusion", values});
+  values.mask = MaskKind::full, values.norm = NormKind::rms_norm;
+  list.push_back({"diffusion, full mask", values});
+  ModelConfig masked = small();
+  masked.path = PathKind::mixture, masked.mixture_source = MixtureSource::mask;
+  list.push_back({"mixture path from mask tokens", masked});
   return list;
 }
 
@@ -75,7 +90,7 @@ TEST(gradients_of_the_whole_model_agree_with_central_differences) {
     metric.vocab = config.vocab;
     metric.coordinate = coordinate.data();
     std::vector<real> fixed_table(table.begin(), table.end());
-    if (config.metric == MetricKind::table) {
+    if (network.metric_table >= 0 && config.metric == MetricKind::table) {
       metric.coordinate = nullptr, metric.table = fixed_table.data(), metric.dim = config.table_dim;
     }
     BatchLoss batch(config, train, network, *data, *backend, metric);

@@ -108,7 +108,9 @@ long wrong_rows(const Step& step, std::uint64_t seed, const Outcome& got, double
     const int before = step.x_t[at], after = got.x_t[at];
     if (step.s.mixture) {
       const int fresh =
-          std::min(static_cast<int>(unit_uniform(r.word[1]) * static_cast<float>(step.vocab)), step.vocab - 1);
+          step.s.source >= 0
+              ? step.s.source
+              : std::min(static_cast<int>(unit_uniform(r.word[1]) * static_cast<float>(step.vocab)), step.vocab - 1);
       wrong += after != (jump < step.s.mixture_jump ? x_1 : renoise ? fresh : before);
       continue;
     }
@@ -149,6 +151,7 @@ TEST(gpu_refine_steps_match_their_definition) {
           ++variant;
           for (const bool mixture : {false, true}) {
             step.s.mixture = mixture, step.s.mixture_jump = 0.4;
+            step.s.source = variant % 4 == 0 ? vocab : -1;
             const Context at(name(step));
             CHECK_EQ(wrong_rows(step, 99, run(*gpu, step, 99), &worst_log), 0);
           }
