@@ -1,4 +1,11 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -19,7 +26,11 @@ import {
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
-const namesIn = (output: string) => readdirSync(output).filter((name) => /tfevents/.test(name));
+/** Event files that hold something, those of earlier parts of a run do not. */
+const namesIn = (output: string) =>
+  readdirSync(output)
+    .filter((name) => /tfevents/.test(name))
+    .filter((name) => statSync(join(output, name)).size > 0);
 
 function recordsOf(output: string) {
   const names = namesIn(output);
@@ -147,6 +158,8 @@ describe('the event file of a run', () => {
     const [after] = namesIn(output);
     // TensorBoard reads the files of a folder in the order of their names.
     expect(after! > before!).toBe(true);
+    // One that looks at the earlier file waits for it when it is gone.
+    expect(statSync(join(output, before!)).size).toBe(0);
     const records = recordsOf(output).slice(2);
     expect(records.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(records).toEqual(expectedOf(output));

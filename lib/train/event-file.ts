@@ -1,13 +1,14 @@
 // The event file of a run, which TensorBoard reads (`tensorboard --logdir OUTPUT`).
 //
 // It says what train_log.jsonl says and is made from it: whenever a run starts or goes on, the file is written anew from
-// the lines that were kept. It gets a new name, and begins with a session at step 0. A TensorBoard that is looking at
-// the folder moves on to the file with the later name and forgets what it had read, one that is started later finds
-// this file alone: neither shows updates that a killed run made and its last checkpoint does not have. Appending
-// behind such updates would leave them to readers that do not know session marks, or a torn last record before new ones,
-// at which readers stop.
+// the lines that were kept. It gets a new name, and begins with a session at step 0; earlier files are emptied. A
+// TensorBoard that is looking at the folder moves on to the file with the later name and forgets what it had read, one that
+// is started later finds the records of this file alone: neither shows updates that a killed run made and its last
+// checkpoint does not have. Appending behind such updates would leave them to readers that do not know session marks, or
+// a torn last record before new ones, at which readers stop. Removing the earlier files, not emptying them, would hold up
+// a TensorBoard that looks at one: it waits for it to come back.
 
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files.js';
 import { type Scalar, scalarsRecord, sessionStartRecord, versionRecord } from './event-records.js';
@@ -27,7 +28,7 @@ export class EventFile {
     this.#file = file;
   }
 
-  /** Begins a file in `folder` with `lines`, and removes those of earlier parts of the run. */
+  /** Begins a file in `folder` with `lines`, and empties those of earlier parts of the run. */
   static async open(folder: string, lines: readonly LogLine[]): Promise<EventFile> {
     const old = await eventFiles(folder);
     const now = Math.floor(Date.now() / 1000);
@@ -37,13 +38,13 @@ export class EventFile {
     const head = [versionRecord(began), sessionStartRecord(began, 0)];
     await writeFileAtomic(path, Buffer.concat([...head, ...lines.flatMap(recordOf)]));
     // After the new one is whole: a kill in between leaves one too many, never none.
-    for (const { name } of old) await rm(join(folder, name), { force: true });
+    for (const { name } of old) await truncate(join(folder, name));
     return new EventFile(await open(path, 'a'));
   }
 
-  /** Removes what earlier parts of a run wrote, which would contradict its log. */
-  static async remove(folder: string): Promise<void> {
-    for (const { name } of await eventFiles(folder)) await rm(join(folder, name), { force: true });
+  /** Empties what earlier parts of a run wrote, which would contradict its log. */
+  static async clear(folder: string): Promise<void> {
+    for (const { name } of await eventFiles(folder)) await truncate(join(folder, name));
   }
 
   /** Adds the figures of an event. */

@@ -23,7 +23,7 @@ export class TrainLog {
    * Opens the log in `folder`. Lines of updates after `step` are dropped: a killed run may have logged updates that its
    * last checkpoint does not have and that are made again.
    *
-   * @param tensorboard whether there is an event file beside the lines; without it those of earlier parts are removed.
+   * @param tensorboard whether there is an event file beside the lines; without it those of earlier parts are emptied.
    * @throws WamFlowError `ERR_IO`
    */
   static async open(folder: string, step: number, tensorboard: boolean): Promise<TrainLog> {
@@ -39,7 +39,7 @@ export class TrainLog {
       });
       await writeFileAtomic(path, kept.map(({ text }) => `${text}\n`).join(''));
       const lines = kept.map(({ line }) => line);
-      if (!tensorboard) await EventFile.remove(folder);
+      if (!tensorboard) await EventFile.clear(folder);
       const events = tensorboard ? await EventFile.open(folder, lines) : undefined;
       return new TrainLog(await open(path, 'a'), path, events);
     } catch (error) {
