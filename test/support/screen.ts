@@ -1,3 +1,6 @@
+// Cursor up, erase to the end of the line or of the screen, any letter.
+const kPieces = new RegExp('\\u001b\\[(\\d+)A|\\u001b\\[([JK])|[\\s\\S]', 'g');
+
 /** A terminal that keeps its screen: text, line feeds, and the few control sequences that commands use. */
 export class Screen {
   readonly isTTY = true;
@@ -14,7 +17,7 @@ export class Screen {
 
   write = (text: string): void => {
     this.raw += text;
-    for (const [part, up, erase] of text.matchAll(/\u001b\[(\d+)A|\u001b\[([JK])|[^]/g)) {
+    for (const [part, up, erase] of text.matchAll(kPieces)) {
       if (up !== undefined) this.#row = Math.max(0, this.#row - Number(up));
       else if (erase === 'K') this.#cut();
       else if (erase === 'J') {
