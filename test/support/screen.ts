@@ -1,5 +1,6 @@
 // Cursor up, erase to the end of the line or of the screen, any letter.
-const kPieces = new RegExp('\\u001b\\[(\\d+)A|\\u001b\\[([JK])|[\\s\\S]', 'g');
+const kEscape = String.fromCharCode(27);
+const kPieces = new RegExp(`${kEscape}\\[(\\d+)A|${kEscape}\\[([JK])|[\\s\\S]`, 'g');
 
 /** A terminal that keeps its screen: text, line feeds, and the few control sequences that commands use. */
 export class Screen {
