@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
@@ -13,6 +14,7 @@ const kPage = readFileSync('docs/cli.md', 'utf8');
 const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
+  curvesCommand(),
   evaluateCommand(),
   scoreCommand(),
   generateCommand(),

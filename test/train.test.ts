@@ -89,6 +89,7 @@ describe('stage sft', () => {
   it('leaves a model that loads, with measured slot scales', async () => {
     expect(readdirSync(output).sort()).toEqual([
       'config.json',
+      expect.stringMatching(/^events\.out\.tfevents\.\d+\.wam-flow$/),
       'model.safetensors',
       'optimizer.safetensors',
       'train_log.jsonl',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { renderPlansPage } from '../lib/viewer/page.js';
-import { scriptJson } from '../lib/viewer/shell.js';
+import { scriptJson } from '../lib/viewer/document.js';
 import { fourStepPlan, oneStepPlan, straightCase } from './support/viewer-cases.js';
 
 const hostile = `</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> "'&`;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { errorOutput } from './command.js';
+import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
@@ -18,6 +19,7 @@ const program = new Command('wam-flow')
   .enablePositionalOptions()
   .addCommand(planCommand())
   .addCommand(trainCommand())
+  .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())
   .addCommand(generateCommand())

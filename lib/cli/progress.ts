@@ -3,6 +3,7 @@ export interface ProgressStream {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
 }
 
 /** Options of {@link Progress}. */
@@ -76,6 +77,13 @@ export class Progress {
     this.#drawnAt = now;
     this.#measure(now);
     this.#write(this.#line());
+  }
+
+  /** The line as it is after `done` units, for those who draw it themselves. */
+  status(done: number): string {
+    this.#done = done;
+    this.#measure(this.#now());
+    return this.#line();
   }
 
   /** Writes a line of its own above the progress line. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { WamFlowError } from '../errors.js';
 import { ioError } from '../files.js';
-import type { StartEvent, StepEvent, TrainEvent, TrainStage } from '../train/events.js';
+import type { StartEvent, TrainEvent, TrainStage } from '../train/events.js';
 import type { TrainOptions } from '../train/options.js';
 import { mergeOverrides } from '../train/recipe.js';
 import { train } from '../train/train.js';
@@ -10,13 +10,13 @@ import {
   type CommonOptions,
   defineCommand,
   integerOption,
-  note,
   numberOption,
   print,
 } from './command.js';
 import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
-import { duration, integer, Progress } from './progress.js';
+import { integer } from './progress.js';
 import { withInterrupt } from './run.js';
+import { RunReporter } from './run-reporter.js';
 
 interface TrainCommandOptions extends CommonOptions, DeviceFlags {
   stage: TrainStage;
@@ -38,6 +38,7 @@ interface TrainCommandOptions extends CommonOptions, DeviceFlags {
   checkpointEvery?: number;
   logEvery?: number;
   evalEvery?: number;
+  tensorboard: boolean;
   resume?: boolean;
   overwrite?: boolean;
 }
@@ -87,6 +88,7 @@ export function trainCommand(): Command {
     .option('--checkpoint-every <N>', 'updates (default: 500)', integerOption(1, kMaxSteps))
     .option('--log-every <N>', 'updates (default: 10)', integerOption(1, 1e6))
     .option('--eval-every <N>', 'updates between trials on split val', integerOption(1, kMaxSteps))
+    .option('--no-tensorboard', 'write no event file for TensorBoard beside the log')
     .option('--resume', 'go on with the run in --output')
     .option('--overwrite', 'replace a model in --output');
   return addDeviceFlags(command)
@@ -100,11 +102,19 @@ export function trainCommand(): Command {
 }
 
 async function run(options: TrainCommandOptions, signal: AbortSignal): Promise<void> {
-  const report = options.json ? printEvent : reporter();
-  signal.addEventListener('abort', () =>
-    note('finishing this update and writing a checkpoint; again to stop at once', options.json),
-  );
-  for await (const event of train(trainOptions(options, signal))) report(event);
+  const reporter = new RunReporter({
+    label: 'train',
+    describeStart: (event) => describeStart(event as unknown as StartEvent),
+    brief: ['loss', 'orderViolations', 'windowsPerSecond'],
+  });
+  signal.addEventListener('abort', () => {
+    if (options.json) return;
+    reporter.note('finishing this update and writing a checkpoint; again to stop at once');
+  });
+  for await (const event of train(trainOptions(options, signal))) {
+    if (options.json) printEvent(event);
+    else await reporter.report({ ...event });
+  }
 }
 
 function printEvent(event: TrainEvent): void {
@@ -128,6 +138,7 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     ...deviceOf(options),
     ...deviceOf(options),
     ...pick(options, ['threads', 'checkpointEvery', 'logEvery', 'resume', 'overwrite']),
+    ...(options.tensorboard ? {} : { tensorboard: false }),
     output,
     signal,
   };
@@ -202,40 +213,6 @@ function parseSetting(text: string): object {
   return path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value) as object;
 }
 
-/** Prints events for people: a progress line on stderr, what should stay as lines of their own. */
-function reporter(): (event: TrainEvent) => void {
-  let progress: Progress | undefined;
-  let last = '';
-  return (event) => {
-    switch (event.type) {
-      case 'start':
-        note(describeStart(event));
-        progress = new Progress({ label: 'train', total: event.steps, start: event.step });
-        break;
-      case 'step':
-        last = describeStep(event);
-        progress?.update(event.step, last);
-        break;
-      case 'eval':
-        progress?.log(
-          `update ${integer(event.step)}: ${event.split} ADE ${event.ade.toFixed(3)} m, FDE ` +
-            `${event.fde.toFixed(3)} m (median, 1 step), minADE ${event.minAde.toFixed(3)} m (6 samples, 5 steps)`,
-        );
-        break;
-      case 'checkpoint':
-        progress?.log(`update ${integer(event.step)}: checkpoint`);
-        break;
-      case 'done':
-        progress?.finish(last);
-        note(
-          event.stopped
-            ? `stopped at update ${integer(event.step)} of ${integer(event.steps)}; --resume goes on`
-            : `${integer(event.steps)} updates in ${duration(event.seconds)}`,
-        );
-    }
-  };
-}
-
 function describeStart(event: StartEvent): string {
   const lines = [
     `${event.stage}: ${integer(event.parameters)} parameters, ${event.threads} threads, ` +
@@ -249,17 +226,6 @@ function describeStart(event: StartEvent): string {
     );
   }
   return [...lines, `output: ${event.output}`].join('\n');
-}
-
-function describeStep(event: StepEvent): string {
-  const parts = [`loss ${event.loss.toPrecision(4)}`];
-  if (event.orderViolations !== undefined) {
-    parts.push(`wrong order ${(100 * event.orderViolations).toFixed(2)} %`);
-  }
-  if (event.windowsPerSecond !== undefined) {
-    parts.push(`${event.windowsPerSecond.toFixed(0)} windows/s`);
-  }
-  return parts.join('  ');
 }
 
 function usage(message: string): WamFlowError {

@@ -19,7 +19,7 @@ export interface CommonTrainOptions extends DeviceOptions {
    * same with these fields of config.json replaced. A path: the model in that folder, its weights as a start.
    */
   model?: 'mini' | (string & {}) | ModelOverrides;
-  /** Folder for config.json, model.safetensors, optimizer.safetensors, trainer_state.json and train_log.jsonl. */
+  /** Folder for config.json, model.safetensors, optimizer.safetensors, trainer_state.json and the log. */
   output: string;
   /** Threads of the CPU; their number does not change the result. Default: those of the machine, as far as useful. */
   threads?: number;
@@ -27,6 +27,11 @@ export interface CommonTrainOptions extends DeviceOptions {
   checkpointEvery?: number;
   /** Updates between `step` events. Default 10. */
   logEvery?: number;
+  /**
+   * Write the figures of the log to a file that TensorBoard reads, too: `events.out.tfevents.*` in `output`. Default
+   * true.
+   */
+  tensorboard?: boolean;
   /**
    * Go on with the run in `output`, to the same bits as if it had never been stopped. Parameters that are given must be
    * those of the run; the others are taken from it. Default false.
@@ -79,6 +84,7 @@ const kCommonKeys = [
   'threads',
   'checkpointEvery',
   'logEvery',
+  'tensorboard',
   'resume',
   'overwrite',
   'signal',
@@ -103,6 +109,7 @@ export interface RunSettings {
   checkpointEvery: number;
   logEvery: number;
   evalEvery: number;
+  tensorboard: boolean;
   signal: AbortSignal | undefined;
 }
 
@@ -137,6 +144,10 @@ export function checkRunOptions(options: TrainOptions): RunSettings {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw argumentError('signal', 'an AbortSignal', signal);
   }
+  const { tensorboard = true } = options;
+  if (typeof tensorboard !== 'boolean') {
+    throw argumentError('tensorboard', 'a boolean', tensorboard);
+  }
   const evalEvery = stage === 'sft' ? options.evalEvery : undefined;
   return {
     device: trainingDevice(options),
@@ -144,6 +155,7 @@ export function checkRunOptions(options: TrainOptions): RunSettings {
     checkpointEvery: count('checkpointEvery', options.checkpointEvery ?? 500, 1, 1e9),
     logEvery: count('logEvery', options.logEvery ?? 10, 1, 1e6),
     evalEvery: count('evalEvery', evalEvery ?? 0, 0, 1e9),
+    tensorboard,
     signal,
   };
 }

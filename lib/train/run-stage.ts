@@ -54,7 +54,7 @@ export async function* runStage(
       // Before hours of work: shows that the folder can be written, and makes every later moment resumable.
       await save();
     }
-    const open = await TrainLog.open(start.output, run.fresh ? -1 : step);
+    const open = await TrainLog.open(start.output, run.fresh ? -1 : step, settings.tensorboard);
     log = open;
     const emit = async <Event extends TrainEvent>(event: Event): Promise<Event> => {
       await open.write(event);
