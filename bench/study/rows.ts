@@ -1,0 +1,101 @@
+// The rows of docs/results.md: which checkpoints, and how plans are made with them.
+
+import type { EvaluateDecode } from '../../lib/eval/planner-runs.js';
+import type { Reduce } from '../../lib/plan-options.js';
+
+/** How plans are made. */
+export interface Mode {
+  steps: number;
+  decode: EvaluateDecode;
+  samples: number;
+  reduce: Reduce;
+  /** Frames of a vehicle in order, each beginning with the plan before it at this time of the path; null: each for itself. */
+  warmStart: number | null;
+  /** Passes of the network through its decoder rows, beside the observation's. */
+  passes: number;
+}
+
+/** Models of one kind, one a training seed. */
+export interface Contender {
+  /** Checkpoints are `<folder>/<key>-<seed>`. */
+  key: string;
+  title: string;
+  modes: readonly Mode[];
+}
+
+/** Training seeds of every contender. */
+export const kSeeds = [1, 2, 3] as const;
+
+const plain = { samples: 1, reduce: 'first', warmStart: null } as const;
+const flow = (decode: EvaluateDecode, steps: number): Mode => ({ ...plain, decode, steps, passes: steps });
+
+/** Decoding modes of every parallel decoder of tokens. */
+const kFlowModes = [
+  flow('median', 1),
+  flow('median', 5),
+  flow('sample', 1),
+  flow('sample', 3),
+  flow('sample', 5),
+  flow('sample-median', 5),
+];
+const kSlots = 24;
+const kSearched = 16;
+/** Passes of a search: the posterior of the mask tokens stands for all samples in the first step. */
+const searched = (steps: number, warmStart: number | null): Mode => ({
+  steps,
+  decode: 'sample',
+  samples: kSearched,
+  reduce: 'search',
+  warmStart,
+  passes: warmStart === null ? 1 + kSearched * (steps - 1) : 1 + kSearched * steps,
+});
+
+/** Time of the path at which plans begin with the one before. */
+export const kWarmTime = 0.5;
+
+/** What is compared, in the order of the table. */
+export const kContenders: readonly Contender[] = [
+  { key: 'regression', title: 'regression', modes: [flow('median', 1)] },
+  {
+    key: 'autoregressive',
+    title: 'autoregressive',
+    modes: (['median', 'argmax', 'sample'] as const).map((decode) => ({
+      ...plain,
+      decode,
+      steps: 1,
+      passes: kSlots,
+    })),
+  },
+  {
+    key: 'diffusion',
+    title: 'diffusion (DDIM)',
+    modes: [flow('median', 1), flow('median', 5), flow('sample', 2), flow('sample', 5), flow('sample', 10)],
+  },
+  { key: 'mixture', title: 'mixture flow', modes: kFlowModes },
+  { key: 'flow', title: 'metric flow', modes: kFlowModes },
+  { key: 'distilled', title: 'metric flow, distilled', modes: kFlowModes },
+  {
+    key: 'aligned',
+    title: 'metric flow, aligned',
+    modes: [
+      ...kFlowModes,
+      { ...flow('median', 1), warmStart: kWarmTime },
+      searched(5, null),
+      searched(5, kWarmTime),
+    ],
+  },
+];
+
+/** The bundled model before and after alignment: one model each, trained longer. */
+export const kBundled: readonly Contender[] = [
+  { key: 'mini-supervised', title: 'mini, supervised', modes: kFlowModes },
+  { key: 'mini', title: 'mini, aligned', modes: kFlowModes.concat([searched(5, null), searched(5, kWarmTime)]) },
+];
+
+/** A mode in words. */
+export function describeMode({ steps, decode, samples, reduce, warmStart }: Mode): string {
+  const parts = [decode, `${steps} ${steps === 1 ? 'step' : 'steps'}`];
+  if (samples > 1) parts.push(reduce === 'search' ? `search of ${samples}` : `${reduce} of ${samples}`);
+  if (warmStart !== null) parts.push('warm start');
+  return parts.join(', ');
+}
