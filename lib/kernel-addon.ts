@@ -35,6 +35,7 @@ interface NativeKernels {
   linear: EngineKernel;
   linearBackward: EngineKernel;
   crossEntropy: EngineKernel;
+  policyLoss: EngineKernel;
   generalizedKl: EngineKernel;
   tripletMargin: EngineKernel<number>;
   sumSquares: EngineKernel<number>;
@@ -48,6 +49,8 @@ interface NativeKernels {
   topkPosterior: EngineKernel;
   nearestToken: EngineKernel;
   philox: EngineKernel;
+  groupAdvantages: PlainKernel;
+  pdmReward: PlainKernel;
   pathSchedule: PlainKernel;
   mixtureSchedule: PlainKernel;
   mixtureSample: PlainKernel;

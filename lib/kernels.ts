@@ -7,6 +7,7 @@
 export * from './flow/mixture.js';
 export * from './flow/path-schedule.js';
 export type { KernelOptions } from './kernel-addon.js';
+export * from './kernels/alignment.js';
 export * from './kernels/attention.js';
 export * from './kernels/elements.js';
 export * from './kernels/heading.js';

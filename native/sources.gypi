@@ -210,6 +210,7 @@
       "native/test/gpu/path_test.cpp",
       "native/test/gpu/planted_bugs_test.cpp",
       "native/test/gpu/planted_kernels_test.cpp",
+      "native/test/gpu/policy_loss_test.cpp",
       "native/test/gpu/refine_test.cpp",
       "native/test/gpu/rows_test.cpp",
       "native/test/gpu/token_bounds_test.cpp",

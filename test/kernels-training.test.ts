@@ -5,8 +5,12 @@ import {
   clipGradNorm,
   crossEntropy,
   generalizedKl,
+  groupAdvantages,
   IGNORED_TARGET,
   learningRateFactor,
+  type PolicyLossInput,
+  pdmReward,
+  policyLoss,
   tripletMargin,
 } from '../lib/kernels.js';
 import {
@@ -71,6 +75,168 @@ describe('crossEntropy', () => {
     expect(codeOf(() => crossEntropy({ logits, vocab: 3, target: Int32Array.of(0) }))).toBe(
       'ERR_SHAPE',
     );
+  });
+});
+
+describe('policyLoss', () => {
+  const vocab = 13;
+  const rows = 6;
+  /** Rows inside and beyond both ends of the clip range, of both signs; row 4 does not count. */
+  function inputs(temperature: number): PolicyLossInput & { reference: Float32Array } {
+    const logits = randomFloats(rows * vocab, 21, 2);
+    const reference = randomFloats(rows * vocab, 22, 0.5).map((x, i) => x + logits[i]!);
+    const token = Int32Array.of(0, 12, 5, 5, IGNORED_TARGET, 7);
+    const shift = [0, 0.6, 0.6, -0.6, 0, -0.6];
+    const oldLogProbability = new Float32Array(rows);
+    token.forEach((id, row) => {
+      if (id === IGNORED_TARGET) return;
+      oldLogProbability[row] = Math.log(probabilities(logits, row, temperature)[id]!) - shift[row]!;
+    });
+    const advantage = Float32Array.of(0.4, 0.3, -0.3, 0.2, 1, -0.5);
+    return { logits, vocab, token, oldLogProbability, advantage, reference, temperature };
+  }
+  function probabilities(x: ArrayLike<number>, row: number, temperature: number): number[] {
+    return softmax(Array.from({ length: vocab }, (_, y) => x[row * vocab + y]! / temperature));
+  }
+  /** Loss, divergence and ratio of one row by their definitions. */
+  function reference(input: ReturnType<typeof inputs>, logits: ArrayLike<number>, row: number) {
+    const { token, oldLogProbability, temperature = 1, klBeta = 0, clip = 0.2 } = input;
+    const id = token[row]!;
+    if (id === IGNORED_TARGET) return { loss: 0, kl: 0, ratio: 0 };
+    const p = probabilities(logits, row, temperature);
+    const q = probabilities(input.reference, row, temperature);
+    const ratio = p[id]! / Math.exp(oldLogProbability[row]!);
+    const advantage = (input.advantage as Float32Array)[row]!;
+    const cut = Math.min(1 + clip, Math.max(1 - clip, ratio));
+    const x = q[id]! / p[id]!;
+    const exact = p.reduce((sum, value, y) => sum + value * Math.log(value / q[y]!), 0);
+    const kl = input.kl === 'k3' ? x - Math.log(x) - 1 : exact;
+    const loss = (klBeta * kl - Math.min(ratio * advantage, cut * advantage)) / (rows - 1);
+    return { loss, kl, ratio };
+  }
+
+  it('has the loss, ratio, divergence and gradient of its definition', () => {
+    for (const temperature of [1, 0.7]) {
+      for (const kl of ['exact', 'k3'] as const) {
+        const input = { ...inputs(temperature), klBeta: 0.3, clip: 0.25, kl };
+        const got = policyLoss(input);
+        const want = [...input.token.keys()].map((row) => reference(input, input.logits, row));
+        for (const part of ['loss', 'kl', 'ratio'] as const) {
+          expect(
+            worstError(
+              got[part],
+              want.map((row) => row[part]),
+            ),
+            part,
+          ).toBeLessThan(2e-6);
+        }
+        const value = (x: ArrayLike<number>) =>
+          [...input.token.keys()].reduce((sum, row) => sum + reference(input, x, row).loss, 0);
+        expect(got.total).toBeCloseTo(value(input.logits), 6);
+        expect(worstError(got.dlogits, numericGradient(value, input.logits))).toBeLessThan(5e-6);
+        expect([...got.dlogits.subarray(4 * vocab, 5 * vocab)]).toEqual(Array(vocab).fill(0));
+        expect(got.logProbability[0]).toBeCloseTo(
+          Math.log(probabilities(input.logits, 0, temperature)[0]!),
+          5,
+        );
+      }
+    }
+  });
+
+  it('is the policy gradient where nothing has moved yet', () => {
+    const { reference: _, ...input } = inputs(1);
+    const { logProbability } = policyLoss(input);
+    const got = policyLoss({
+      ...input,
+      reference: input.logits,
+      oldLogProbability: logProbability,
+    });
+    expect(worstError(got.ratio, [1, 1, 1, 1, 0, 1])).toBeLessThan(1e-6);
+    expect([...got.kl]).toEqual(Array(rows).fill(0));
+    input.token.forEach((id, row) => {
+      if (id === IGNORED_TARGET) return;
+      const advantage = (input.advantage as Float32Array)[row]!;
+      const p = probabilities(input.logits, row, 1);
+      const want = p.map((value, y) => ((value - Number(y === id)) * advantage) / (rows - 1));
+      const row_ = got.dlogits.subarray(row * vocab, (row + 1) * vocab);
+      expect(worstError(row_, want)).toBeLessThan(1e-6);
+    });
+  });
+
+  it('refuses what it cannot work with', () => {
+    const input = inputs(1);
+    const bad = (change: object) => codeOf(() => policyLoss({ ...input, ...change }));
+    expect(bad({ token: Int32Array.of(0, 1, 2, 3, 4, 13) })).toBe('ERR_RANGE');
+    expect(bad({ token: Int32Array.of(0, 1, 2, 3, 4, -1) })).toBe('ERR_RANGE');
+    expect(bad({ token: Int32Array.of(0) })).toBe('ERR_SHAPE');
+    expect(bad({ reference: new Float32Array(vocab) })).toBe('ERR_SHAPE');
+    expect(bad({ oldLogProbability: new Float32Array(rows - 1) })).toBe('ERR_SHAPE');
+    expect(bad({ advantage: new Float32Array(rows + 1) })).toBe('ERR_SHAPE');
+    expect(bad({ vocab: 12 })).toBe('ERR_SHAPE');
+    for (const temperature of [0, -1, Number.NaN, Infinity]) {
+      expect(bad({ temperature })).toBe('ERR_ARGUMENT');
+    }
+    // Too small for a float.
+    expect(bad({ temperature: 1e-60 })).toBe('ERR_RANGE');
+    expect(bad({ clip: -0.1 })).toBe('ERR_ARGUMENT');
+    expect(bad({ klBeta: Number.NaN })).toBe('ERR_ARGUMENT');
+    expect(bad({ kl: 'k2' })).toBe('ERR_ARGUMENT');
+  });
+});
+
+describe('groupAdvantages', () => {
+  it('follows the definition of each kind, group by group', () => {
+    const reward = Float64Array.of(0.9, 0.3, 0.6, 0, 1, 0.5);
+    const by = (kind: 'mean' | 'standardised' | 'leave-one-out') =>
+      groupAdvantages({ reward, group: 3, kind });
+    expect(worstError(by('mean'), [0.3, -0.3, 0, -0.5, 0.5, 0])).toBeLessThan(1e-15);
+    expect(worstError(by('leave-one-out'), [0.45, -0.45, 0, -0.75, 0.75, 0])).toBeLessThan(1e-15);
+    const deviations = [Math.sqrt(0.06), Math.sqrt(1 / 6)];
+    const standardised = [0.3, -0.3, 0, -0.5, 0.5, 0].map(
+      (value, i) => value / (deviations[Math.floor(i / 3)]! + 1e-8),
+    );
+    expect(worstError(by('standardised'), standardised)).toBeLessThan(1e-14);
+    expect([...groupAdvantages({ reward: new Float64Array(5).fill(0.1) })]).toEqual(
+      Array(5).fill(0),
+    );
+    expect(codeOf(() => groupAdvantages({ reward, group: 4 }))).toBe('ERR_SHAPE');
+    expect(codeOf(() => groupAdvantages({ reward, kind: 'median' as 'mean' }))).toBe(
+      'ERR_ARGUMENT',
+    );
+  });
+});
+
+describe('pdmReward', () => {
+  const subScores = {
+    noAtFaultCollisions: [1, 0.5, 0],
+    drivableAreaCompliance: [1, 1, 1],
+    drivingDirectionCompliance: [0.5, 1, 1],
+    trafficLightCompliance: [1, 0, 1],
+    egoProgress: [0.8, 0.4, 1],
+    timeToCollisionWithinBound: [1, 0, 1],
+    laneKeeping: [0, 1, 1],
+    comfort: [1, 1, 0],
+  };
+
+  it('is the score of the version, or has the weights that are given', () => {
+    expect(worstError(pdmReward({ subScores }), [11 / 12, 2 / 12, 0])).toBeLessThan(1e-15);
+    const second = pdmReward({ subScores, version: 'v2' });
+    expect(worstError(second, [(0.5 * 11) / 14, 0, 0])).toBeLessThan(1e-15);
+    const weights = { egoProgress: 1, timeToCollisionWithinBound: 0, laneKeeping: 1, comfort: 0 };
+    expect(worstError(pdmReward({ subScores, weights }), [0.4, 0.35, 0])).toBeLessThan(1e-15);
+    const { egoProgress } = subScores;
+    expect(
+      worstError(pdmReward({ subScores: { egoProgress } }), [11 / 12, 9 / 12, 1]),
+    ).toBeLessThan(1e-15);
+  });
+
+  it('refuses uneven sub-scores and weights without a sum', () => {
+    const uneven = { ...subScores, comfort: [1, 1] };
+    expect(codeOf(() => pdmReward({ subScores: uneven }))).toBe('ERR_SHAPE');
+    expect(codeOf(() => pdmReward({ subScores: {} }))).toBe('ERR_ARGUMENT');
+    expect(codeOf(() => pdmReward({ subScores, weights: { comfort: -1 } }))).toBe('ERR_RANGE');
+    const zero = { egoProgress: 0, timeToCollisionWithinBound: 0, comfort: 0 };
+    expect(codeOf(() => pdmReward({ subScores, weights: zero }))).toBe('ERR_RANGE');
   });
 });
 

@@ -3,6 +3,7 @@ import type { Check } from './check.js';
 import type { Golden, GoldenCase } from './golden.js';
 import { runAttention } from './groups/attention.js';
 import { runChain } from './groups/ctmc-chain.js';
+import { runGrpo } from './groups/grpo.js';
 import { runKineticVelocity } from './groups/kinetic-velocity.js';
 import { runMetricPath } from './groups/metric-path.js';
 import { runGeneralizedKl, runMixturePath } from './groups/mixture-path.js';
@@ -41,6 +42,7 @@ export const kGroups: Readonly<Record<string, GroupRunner>> = {
   triplet_margin: runTripletMargin,
   attention: runAttention,
   nn_ops: runNetworkOperation,
+  grpo: runGrpo,
   philox: runPhilox,
   number_tokens: runNumberTokens,
 };

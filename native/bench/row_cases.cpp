@@ -72,6 +72,20 @@ void add_row_cases(DeviceBuffers& buffers, std::vector<Case>& out) {
     backend.cross_entropy(kLossRows, kVocab, logit, kVocab, target, 0, row_weight, loss, dlogit, kVocab);
   });
 
+  constexpr int kPolicyRows = 6144, kMiniVocab = 401;  // 256 plans of 24 tokens
+  const std::size_t choices = std::size_t{kPolicyRows} * kMiniVocab;
+  PolicyLoss policy;
+  policy.rows = kPolicyRows, policy.vocab = policy.ldl = policy.ldr = policy.lddl = kMiniVocab;
+  policy.logits = buffers.random(choices, -5, 5), policy.reference = buffers.random(choices, -5, 5);
+  policy.token = buffers.random_tokens(kPolicyRows, kMiniVocab);
+  policy.old_log_probability = buffers.random(kPolicyRows, -7, -5);
+  policy.advantage = buffers.random(kPolicyRows, -1, 1), policy.weight = buffers.random(kPolicyRows, real(0.5), 1);
+  policy.kl_beta = real(0.04);
+  policy.loss = buffers.zeros<real>(kPolicyRows), policy.dlogits = buffers.zeros<real>(choices);
+  const double c = static_cast<double>(choices);
+  add("policy_loss", "6144 rows, 401 tokens, with gradient", 50 * c, 3 * kFloat * c,
+      [=, &backend] { backend.policy_loss(policy); });
+
   constexpr std::int64_t kParameters = 51400000;  // of one layer of vla
   const auto count = static_cast<std::size_t>(kParameters);
   real *weights = buffers.random(count), *m = buffers.zeros<real>(count), *v = buffers.zeros<real>(count);

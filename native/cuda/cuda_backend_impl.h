@@ -54,8 +54,6 @@ class GpuBackend final : public Backend {
   void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
                      const real* weight, real* loss, real* dlogits, int lddl) override;
   void policy_loss(const PolicyLoss& p) override;
-  void value_loss(ValueLoss kind, int rows, const real* prediction, const real* target, const real* weight, real* loss,
-                  real* dprediction) override;
 
   // cuda_elements.cpp
   void activation(Activation kind, std::int64_t n, const real* x, real* y) override;
@@ -66,6 +64,8 @@ class GpuBackend final : public Backend {
   void axpy(std::int64_t n, real alpha, const real* x, real* y) override;
   void fill(std::int64_t n, real value, real* y) override;
   void dropout(std::int64_t n, real p, const RandomStream& stream, std::uint32_t site, const real* x, real* y) override;
+  void value_loss(ValueLoss kind, int rows, const real* prediction, const real* target, const real* weight, real* loss,
+                  real* dprediction) override;
   double sum_squares(std::int64_t n, const real* x) override;
   void adamw(std::int64_t n, real* w, const real* grad, real* m, real* v, real lr, real beta1, real beta2, real eps,
              real weight_decay, std::int64_t step, real grad_scale) override;

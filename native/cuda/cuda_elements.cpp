@@ -103,6 +103,15 @@ void GpuBackend::dropout(std::int64_t n, real p, const RandomStream& stream, std
   launch_elements(stream_, "dropout", dropout_elements<ElementConfig>, d);
 }
 
+void GpuBackend::value_loss(ValueLoss kind, int rows, const real* prediction, const real* target, const real* weight,
+                            real* loss, real* dprediction) {
+  ValueLossParams p;
+  p.n = rows, p.wide = all_aligned16(prediction, target, weight, loss, dprediction);
+  p.squared = kind == ValueLoss::squared;
+  p.prediction = prediction, p.target = target, p.weight = weight, p.loss = loss, p.dprediction = dprediction;
+  launch_elements(stream_, "value_loss", value_loss_elements<ElementConfig>, p);
+}
+
 double GpuBackend::sum_squares(std::int64_t n, const real* x) {
   if (n <= 0) return 0;
   using Blocks = SumSquaresConfig;
@@ -190,6 +199,7 @@ void list_elements_kernels(std::vector<KernelInfo>& out) {
   list_elements<&axpy_elements<Element>>(out, "elementwise", false, kHidden, 2, 12);
   list_elements<&fill_elements<Element>>(out, "elementwise", false, kWeights, 0, 4);
   list_elements<&dropout_elements<Element>>(out, "elementwise", true, kHidden, 1, 8);
+  list_elements<&value_loss_elements<Element>>(out, "elementwise", false, 64 * 24, 6, 20);
   list_elements<&adamw_elements<Element>>(out, "optimiser", true, kWeights, 14, 28);
   list_elements<&ema_elements<Element>>(out, "optimiser", true, kWeights, 3, 12);
 

@@ -1,4 +1,4 @@
-// Norms, rotary embedding, token tables and the cross entropy: launches.
+// Norms, rotary embedding, token tables, the cross entropy and the policy loss: launches.
 #include <algorithm>
 #include <cmath>
 
@@ -8,6 +8,7 @@
 #include "kernels/cross_entropy.cuh"
 #include "kernels/embedding.cuh"
 #include "kernels/norm.cuh"
+#include "kernels/policy_loss.cuh"
 #include "kernels/rope.cuh"
 
 namespace wam::WAM_GPU {
@@ -210,12 +211,18 @@ void GpuBackend::cross_entropy(int rows, int vocab, const real* logits, int ldl,
          {dim3(static_cast<unsigned>(rows)), dim3(CrossEntropyConfig::kThreads), CrossEntropyConfig::kSharedBytes}, p);
 }
 
-void GpuBackend::policy_loss(const PolicyLoss&) {
-  throw Error("ERR_ARGUMENT", "the policy loss is not available on a GPU yet");
-}
-
-void GpuBackend::value_loss(ValueLoss, int, const real*, const real*, const real*, real*, real*) {
-  throw Error("ERR_ARGUMENT", "the losses of values are not available on a GPU yet");
+void GpuBackend::policy_loss(const PolicyLoss& l) {
+  if (l.rows <= 0) return;
+  PolicyLossParams p;
+  p.vocab = l.vocab, p.ldl = l.ldl, p.ldr = l.ldr, p.lddl = l.lddl;
+  p.temperature = l.temperature, p.clip = l.clip, p.kl_beta = l.kl_beta, p.exact_kl = l.exact_kl;
+  p.logits = l.logits, p.token = l.token;
+  p.old_log_probability = l.old_log_probability, p.advantage = l.advantage, p.weight = l.weight;
+  // A divergence that neither counts nor is asked for is not computed.
+  p.reference = l.kl_beta != 0 || l.kl != nullptr ? l.reference : nullptr;
+  p.loss = l.loss, p.ratio = l.ratio, p.kl = l.kl, p.log_probability = l.log_probability, p.dlogits = l.dlogits;
+  launch(stream_, "policy_loss", policy_loss_rows<PolicyLossConfig>,
+         {dim3(static_cast<unsigned>(l.rows)), dim3(PolicyLossConfig::kThreads), PolicyLossConfig::kSharedBytes}, p);
 }
 
 namespace {
@@ -304,6 +311,11 @@ void list_rows_kernels(std::vector<KernelInfo>& out) {
   using Loss = CrossEntropyConfig;
   list<&cross_entropy_rows<Loss>, Loss>(out, "cross_entropy", Loss::kSharedBytes, true,
                                         {row_case(768, 20001, 20, 3, 768), row_case(128, 122401, 20, 3, 128)});
+
+  // With the exact divergence: policy three times, reference three times, and the gradient.
+  using Policy = PolicyLossConfig;
+  list<&policy_loss_rows<Policy>, Policy>(out, "policy_loss", Policy::kSharedBytes, true,
+                                          {row_case(6144, 401, 50, 3, 6144), row_case(768, 20001, 50, 3, 768)});
 }
 
 }  // namespace wam::WAM_GPU

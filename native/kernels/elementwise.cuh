@@ -1,5 +1,5 @@
 #pragma once
-// Maps over elements: activations, SwiGLU, axpy, fill, dropout. All are bound by memory: 8 to 20 bytes moved for at most
+// Maps over elements: activations, SwiGLU, axpy, fill, dropout, losses of values. All are bound by memory: 8 to 20 bytes moved for at most
 // 40 instructions an element. A thread takes four neighbouring elements; a full multiprocessor then has 2048 * 16 bytes
 // = 32 KB of each operand in flight, and 15 KB hide the latency of an H100's memory.
 
@@ -172,6 +172,39 @@ __global__ void __launch_bounds__(Config::kThreads) dropout_elements(const __gri
                     r.word[2] >> 8 >= p.limit ? p.keep : 0.0f, r.word[3] >> 8 >= p.limit ? p.keep : 0.0f);
     store_four(p.y, i, p.n, p.wide,
                map_four(load_four(p.x, i, p.n, p.wide), factor, [](float x, float f) { return x * f; }));
+  }
+}
+
+struct ValueLossParams {
+  std::int64_t n = 0;
+  bool wide = false;  // all pointers are 16-byte aligned
+  bool squared = false;
+  const float* prediction = nullptr;  // [n]
+  const float* target = nullptr;      // [n]
+  const float* weight = nullptr;      // [n]
+  float* loss = nullptr;              // [n]
+  float* dprediction = nullptr;       // [n] or null, may be prediction
+};
+
+/// loss = weight |prediction - target| or its square. Elements without weight are selected, not multiplied: their target
+/// may be NaN.
+template <class Config>
+__global__ void __launch_bounds__(Config::kThreads) value_loss_elements(const __grid_constant__ ValueLossParams p) {
+  const std::int64_t i = first_element<Config>();
+  if (i < p.n) {
+    const float4 w = load_four(p.weight, i, p.n, p.wide);
+    const float4 off = map_four(load_four(p.prediction, i, p.n, p.wide), load_four(p.target, i, p.n, p.wide),
+                                [](float x, float y) { return x - y; });
+    const bool squared = p.squared;
+    store_four(p.loss, i, p.n, p.wide, map_four(off, w, [squared](float d, float weight) {
+                 return weight == 0.0f ? 0.0f : weight * (squared ? d * d : fabsf(d));
+               }));
+    if (p.dprediction != nullptr) {
+      store_four(p.dprediction, i, p.n, p.wide, map_four(off, w, [squared](float d, float weight) {
+                   const float sign = d > 0.0f ? 1.0f : d < 0.0f ? -1.0f : d * 0.0f;
+                   return weight == 0.0f ? 0.0f : weight * (squared ? d + d : sign);
+                 }));
+    }
   }
 }
 

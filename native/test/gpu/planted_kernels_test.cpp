@@ -5,6 +5,7 @@
 #include "test/gpu/attention_support.h"
 #include "test/gpu/gemm_problem.h"
 #include "test/gpu/path_support.h"
+#include "test/policy_reference.h"
 
 namespace wam::test {
 namespace {
@@ -123,7 +124,33 @@ std::vector<float> attend_backward() {
   return concatenated({device.dk(), device.dv()});
 }
 
+/// Losses and gradients of rows that count, in place of the logits.
+std::vector<float> policy_loss() {
+  constexpr int kRows = 8, kVocab = 700;
+  const auto backend = simt::make_backend({});
+  const auto b = make_policy_batch<float>(kRows, kVocab, 0, 2, 1.0f, [](std::size_t n, int seed, double scale) {
+    return normal_values(n, static_cast<std::uint32_t>(seed), static_cast<float>(scale));
+  });
+  DeviceArray<float> logits(*backend, b.logits), reference(*backend, b.reference);
+  DeviceArray<float> old(*backend, b.old_log_probability), advantage(*backend, b.advantage);
+  DeviceArray<float> weight(*backend, b.weight), loss(*backend, std::vector<float>(kRows));
+  DeviceArray<std::int32_t> token(*backend, b.token);
+  PolicyLoss p;
+  p.rows = kRows, p.vocab = p.ldl = p.ldr = p.lddl = kVocab;
+  p.logits = p.dlogits = logits.data(), p.reference = reference.data(), p.kl_beta = 0.1f;
+  p.token = token.data(), p.old_log_probability = old.data(), p.advantage = advantage.data();
+  p.weight = weight.data(), p.loss = loss.data();
+  backend->policy_loss(p);
+  return concatenated({loss.get(), logits.get()});
+}
+
 }  // namespace
+
+TEST(planted_in_policy_loss) {
+  check_reported(9, {"shared", "kernel policy_loss_rows", "native/kernels/policy_loss.cuh:"}, policy_loss);
+}
+
+TEST(planted_in_policy_loss_gradient) { check_different(10, 0.02, policy_loss); }
 
 TEST(planted_in_path_update) {
   check_reported(1, {"shared", "kernel refine_row", "native/kernels/path_update.cuh:"}, refine);
