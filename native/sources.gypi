@@ -23,6 +23,17 @@
       "tsan-instrument-func-entry-exit=0"
     ],
     "wam_core_sources": [
+      "native/align/advantage.cpp",
+      "native/align/align_config.cpp",
+      "native/align/aligner.cpp",
+      "native/align/decisions.cpp",
+      "native/align/plan_group.cpp",
+      "native/align/policy_network.cpp",
+      "native/align/policy_pass.cpp",
+      "native/align/reward.cpp",
+      "native/align/rollouts.cpp",
+      "native/align/scene_order.cpp",
+      "native/align/teacher.cpp",
       "native/core/thread_pool.cpp",
       "native/cpu/cpu_attention.cpp",
       "native/cpu/cpu_backend.cpp",
@@ -50,6 +61,7 @@
       "native/model/model.cpp",
       "native/model/network.cpp",
       "native/model/numeric_tables.cpp",
+      "native/model/optimiser.cpp",
       "native/model/parameters.cpp",
       "native/model/planner.cpp",
       "native/model/posterior_network.cpp",
@@ -113,6 +125,7 @@
     ],
     "wam_binding_sources": [
       "native/binding/addon.cpp",
+      "native/binding/align_binding.cpp",
       "native/binding/config_reader.cpp",
       "native/binding/dataset_binding.cpp",
       "native/binding/engine.cpp",
