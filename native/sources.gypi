@@ -175,10 +175,12 @@
       "native/simt/tsan_hooks.cpp"
     ],
     "wam_test_sources": [
+      "native/test/advantage_test.cpp",
       "native/test/cpu_attention_test.cpp",
       "native/test/cpu_gemm_test.cpp",
       "native/test/cpu_narrow_test.cpp",
       "native/test/cpu_nn_test.cpp",
+      "native/test/cpu_policy_test.cpp",
       "native/test/cpu_training_test.cpp",
       "native/test/counting_allocator.cpp",
       "native/test/flow_posterior_test.cpp",

@@ -198,6 +198,32 @@ struct RefineStep {
   real beta = 0, step_weight = 0;
 };
 
+/// Clipped policy objective of GRPO with a divergence from a reference policy (paper eq. 10; wamflow-spec section 7), a row
+/// an action token. With p = softmax(logits / temperature), q = softmax(reference / temperature), A the advantage:
+///   loss = weight (-min(r A, clamp(r, 1 - clip, 1 + clip) A) + kl_beta KL),  r = p(token) / exp(old_log_probability)
+/// KL exact: sum_v p log(p / q); else k3 of the token: x - log x - 1, x = q(token) / p(token). r and x end at e^80.
+struct PolicyLoss {
+  int rows = 0, vocab = 0;
+  const real* logits = nullptr;  // [rows, vocab]
+  int ldl = 0;
+  real temperature = 1;
+  const std::int32_t* token = nullptr;        // [rows]; negative: the row does not count, its outputs are 0
+  const real* old_log_probability = nullptr;  // [rows]
+  const real* advantage = nullptr;            // [rows]
+  const real* weight = nullptr;               // [rows]
+  const real* reference = nullptr;            // [rows, vocab] logits; null: no divergence (kl 0)
+  int ldr = 0;
+  real clip = static_cast<real>(0.2), kl_beta = 0;
+  bool exact_kl = true;
+  real* loss = nullptr;                  // [rows]
+  real *ratio = nullptr, *kl = nullptr;  // [rows] or null each
+  real* log_probability = nullptr;       // [rows] of the token under p, or null
+  real* dlogits = nullptr;               // [rows, vocab] d sum(loss) / d logits; may be logits; null: loss alone
+  int lddl = 0;
+};
+
+enum class ValueLoss { absolute, squared };
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -272,6 +298,11 @@ class Backend {
   /// and normalised (smear 0: one-hot; target -100: ignored, 0). dlogits = weight[i] * d loss / d logits, may be logits.
   virtual void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
                              const real* weight, real* loss, real* dlogits, int lddl) = 0;
+  virtual void policy_loss(const PolicyLoss& p) = 0;
+  /// loss[i] = weight[i] * |prediction[i] - target[i]|, or its square; dprediction (may be null, may be prediction) =
+  /// d loss / d prediction, 0 where they are equal. Where the weight is 0 both are 0, whatever the target is.
+  virtual void value_loss(ValueLoss kind, int rows, const real* prediction, const real* target, const real* weight,
+                          real* loss, real* dprediction) = 0;
 
   // --- flow ----------------------------------------------------------------------------------------------------
   virtual void refine_step(const RefineStep& s) = 0;

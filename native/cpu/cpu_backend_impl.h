@@ -63,6 +63,9 @@ class CpuBackend final : public Backend {
   void embedding_backward(int rows, int cols, const std::int32_t* id, const real* dout, int ldo, real* dtable) override;
   void cross_entropy(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target, real smear,
                      const real* weight, real* loss, real* dlogits, int lddl) override;
+  void policy_loss(const PolicyLoss& p) override;
+  void value_loss(ValueLoss kind, int rows, const real* prediction, const real* target, const real* weight, real* loss,
+                  real* dprediction) override;
 
   void refine_step(const RefineStep& s) override;
   void initial_tokens(int rows, int slots, int vocab, const std::uint64_t* seed, std::int32_t* x_0) override;

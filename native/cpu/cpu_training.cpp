@@ -1,4 +1,4 @@
-// Token tables, loss and optimiser: the cut into ranges.
+// Token tables, losses and optimiser: the cut into ranges.
 #include <algorithm>
 #include <cmath>
 
@@ -34,6 +34,20 @@ void CpuBackend::cross_entropy(int rows, int vocab, const real* logits, int ldl,
   parallel_ranges(rows, 1, 4.0 * vocab, [&](std::int64_t r0, std::int64_t r1, int) {
     kernels_.cross_entropy(static_cast<int>(r1 - r0), vocab, logits + r0 * ldl, ldl, target + r0, window, radius,
                            weight + r0, loss + r0, dlogits ? dlogits + r0 * lddl : nullptr, lddl);
+  });
+}
+
+void CpuBackend::policy_loss(const PolicyLoss& p) {
+  parallel_ranges(p.rows, 1, 8.0 * p.vocab, [&](std::int64_t r0, std::int64_t r1, int) {
+    kernels_.policy_loss(p, static_cast<int>(r0), static_cast<int>(r1));
+  });
+}
+
+void CpuBackend::value_loss(ValueLoss kind, int rows, const real* prediction, const real* target, const real* weight,
+                            real* loss, real* dprediction) {
+  parallel_ranges(rows, 64, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    kernels_.value_loss(kind, static_cast<int>(end - begin), prediction + begin, target + begin, weight + begin,
+                        loss + begin, dprediction == nullptr ? nullptr : dprediction + begin);
   });
 }
 

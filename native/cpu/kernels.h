@@ -116,6 +116,11 @@ struct Kernels {
   /// window[j] = exp(-j^2 / (2 smear^2)), j = 0..radius
   void (*cross_entropy)(int rows, int vocab, const real* logits, int ldl, const std::int32_t* target,
                         const double* window, int radius, const real* weight, real* loss, real* dlogits, int lddl);
+  void (*value_loss)(ValueLoss kind, int n, const real* prediction, const real* target, const real* weight, real* loss,
+                     real* dprediction);
+
+  // policy_loss.inl
+  void (*policy_loss)(const PolicyLoss& p, int row_begin, int row_end);
 
   // optimiser.inl
   double (*sum_squares)(std::int64_t n, const real* x);

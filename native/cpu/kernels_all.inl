@@ -25,6 +25,7 @@
 
 #include "cpu/loss.inl"
 #include "cpu/optimiser.inl"
+#include "cpu/policy_loss.inl"
 
 #include "cpu/flow_kernels.inl"
 
@@ -63,6 +64,8 @@ const Kernels& kernels() {
       .embedding = embedding,
       .embedding_backward = embedding_backward,
       .cross_entropy = cross_entropy,
+      .value_loss = value_loss,
+      .policy_loss = policy_loss,
       .sum_squares = sum_squares,
       .adamw = adamw,
       .ema = ema,

@@ -1,4 +1,4 @@
-// Token tables and the cross entropy of the posterior.
+// Token tables, the cross entropy of the posterior, and the losses of predicted values.
 
 namespace wam::cpu::WAM_ISA {
 
@@ -63,6 +63,22 @@ void cross_entropy(int rows, int vocab, const real* logits, int ldl, const int32
     for_lanes(vocab, [=](int i, int n) { store_lanes(dx + i, load_lanes(dx + i, n) * scale, n); });
     for (int j = low; j <= high; ++j) dx[j] -= weight[r] * static_cast<real>(window[j < t ? t - j : j - t] / mass);
   }
+}
+
+void value_loss(ValueLoss kind, int n, const real* prediction, const real* target, const real* weight, real* loss,
+                real* dprediction) {
+  const bool squared = kind == ValueLoss::squared;
+  for_lanes(n, [=](int i, int lanes) {
+    const Vec w = load_lanes(weight + i, lanes),
+              off = load_lanes(prediction + i, lanes) - load_lanes(target + i, lanes);
+    const Vec value = squared ? off * off : abs(off);
+    const Vec slope =
+        squared ? off + off : select(gt(off, zero()), splat(1), select(lt(off, zero()), splat(-1), off * zero()));
+    // Selected, not multiplied: a target that does not count may be NaN.
+    const Mask none = eq(w, zero());
+    store_lanes(loss + i, select(none, zero(), w * value), lanes);
+    if (dprediction != nullptr) store_lanes(dprediction + i, select(none, zero(), w * slope), lanes);
+  });
 }
 
 }  // namespace wam::cpu::WAM_ISA

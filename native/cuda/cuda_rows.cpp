@@ -210,6 +210,14 @@ void GpuBackend::cross_entropy(int rows, int vocab, const real* logits, int ldl,
          {dim3(static_cast<unsigned>(rows)), dim3(CrossEntropyConfig::kThreads), CrossEntropyConfig::kSharedBytes}, p);
 }
 
+void GpuBackend::policy_loss(const PolicyLoss&) {
+  throw Error("ERR_ARGUMENT", "the policy loss is not available on a GPU yet");
+}
+
+void GpuBackend::value_loss(ValueLoss, int, const real*, const real*, const real*, real*, real*) {
+  throw Error("ERR_ARGUMENT", "the losses of values are not available on a GPU yet");
+}
+
 namespace {
 
 template <auto kKernel, class Config>

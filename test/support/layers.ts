@@ -11,13 +11,14 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   scene: ['core'],
   sim: ['core'],
   model: ['core', 'flow', 'scene'],
+  align: ['core', 'flow', 'scene', 'sim', 'model'],
   simt: ['core'],
   kernels: ['core', 'simt'],
   cuda: ['core', 'simt', 'kernels'],
   bench: ['core', 'kernels', 'cuda'],
   'bench/cpu': ['core', 'cpu', 'model'],
-  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'cuda'],
-  test: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'simt', 'kernels', 'cuda'],
+  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'align', 'cuda'],
+  test: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'align', 'simt', 'kernels', 'cuda'],
 };
 
 /**
@@ -35,7 +36,7 @@ const NODE_HEADER =
 
 /** Which folder of `native/` each list of `sources.gypi` takes its files from. */
 const LIST_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'model'],
+  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'align'],
   wam_avx2_sources: ['cpu'],
   wam_avx512_sources: ['cpu'],
   wam_cuda_sources: ['cuda'],
