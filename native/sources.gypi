@@ -176,6 +176,9 @@
     ],
     "wam_test_sources": [
       "native/test/advantage_test.cpp",
+      "native/test/align_drive_test.cpp",
+      "native/test/align_estimator_test.cpp",
+      "native/test/align_test.cpp",
       "native/test/cpu_attention_test.cpp",
       "native/test/cpu_gemm_test.cpp",
       "native/test/cpu_narrow_test.cpp",

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { alignCommand } from './align.js';
 import { errorOutput } from './command.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
@@ -18,6 +19,7 @@ const program = new Command('wam-flow')
   .enablePositionalOptions()
   .addCommand(planCommand())
   .addCommand(trainCommand())
+  .addCommand(alignCommand())
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())
   .addCommand(generateCommand())
