@@ -38,8 +38,8 @@ class Rollouts {
   int samples_;
   PolicyNetwork network_;
   std::vector<std::unique_ptr<model::Refiner>> refiners_;  // one a scene
+  std::int32_t* mask_ = nullptr;  // [slots] mask tokens in the backend's memory
   Arena mask_memory_;
-  std::int32_t* mask_ = nullptr;                          // [slots] mask tokens in the backend's memory
   std::vector<std::vector<std::int32_t>> input_, drawn_;  // by step
 };
 
