@@ -170,12 +170,28 @@ export type {
   CheckpointEvent,
   DoneEvent,
   EvalEvent,
+  GroupFigures,
+  ProbeEvent,
+  SetupEvent,
   StartEvent,
   StepEvent,
+  StopRule,
   TrainEvent,
   TrainStage,
 } from './train/events.js';
-export type { SftOptions, TokenizerOptions, TrainOptions } from './train/options.js';
+export {
+  type AlignParameters,
+  alignRecipe,
+  type DistillParameters,
+  distillRecipe,
+} from './train/align-recipe.js';
+export type {
+  AlignOptions,
+  DistillOptions,
+  SftOptions,
+  TokenizerOptions,
+  TrainOptions,
+} from './train/options.js';
 export {
   type ModelOverrides,
   miniRecipe,

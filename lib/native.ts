@@ -11,6 +11,7 @@ import { WamFlowError, type WamFlowErrorCode } from './errors.js';
 import type { Addon } from './native-addon.js';
 
 export type { Addon, ProgressListener } from './native-addon.js';
+export * from './native-align.js';
 export * from './native-sim.js';
 export * from './native-types.js';
 

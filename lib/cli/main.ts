@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { alignCommand } from './align.js';
 import { errorOutput } from './command.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
@@ -19,6 +20,7 @@ const program = new Command('wam-flow')
   .enablePositionalOptions()
   .addCommand(planCommand())
   .addCommand(trainCommand())
+  .addCommand(alignCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())

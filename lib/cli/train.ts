@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { WamFlowError } from '../errors.js';
-import { ioError } from '../files.js';
 import type { StartEvent, TrainEvent, TrainStage } from '../train/events.js';
 import type { TrainOptions } from '../train/options.js';
-import { mergeOverrides } from '../train/recipe.js';
 import { train } from '../train/train.js';
 import {
   type CommonOptions,
@@ -15,11 +12,12 @@ import {
 } from './command.js';
 import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
 import { integer } from './progress.js';
+import { pick, readRecipe, setOption } from './recipe-flags.js';
 import { withInterrupt } from './run.js';
 import { RunReporter } from './run-reporter.js';
 
 interface TrainCommandOptions extends CommonOptions, DeviceFlags {
-  stage: TrainStage;
+  stage: Exclude<TrainStage, 'align'>;
   data?: string[];
   listed?: string[];
   split?: string[];
@@ -43,10 +41,6 @@ interface TrainCommandOptions extends CommonOptions, DeviceFlags {
   overwrite?: boolean;
 }
 
-/** Sections of a recipe file and first parts of `--set` keys. */
-const kSections = ['model', 'train', 'cut'] as const;
-type Recipe = Partial<Record<(typeof kSections)[number], Record<string, unknown>>>;
-
 const kMaxSteps = 1e9;
 
 /** `wam-flow train`: makes a model from recorded traffic, or the table of a numeric tokenizer. */
@@ -57,8 +51,11 @@ export function trainCommand(): Command {
     'wam-flow train --data ../shared/driving-data --output runs/mini --steps 4000',
   )
     .addOption(
-      new Option('--stage <name>', 'sft: a planner; tokenizer: a numeric table by triplet margin')
-        .choices(['sft', 'tokenizer'])
+      new Option(
+        '--stage <name>',
+        'sft: a planner; distill: few steps from many; tokenizer: a numeric table by triplet margin',
+      )
+        .choices(['sft', 'distill', 'tokenizer'])
         .default('sft'),
     )
     .option('--data <path...>', 'folders or files of scenarios (sft)')
@@ -75,11 +72,7 @@ export function trainCommand(): Command {
     )
     .option('--tokenizer <dir>', 'table of stage tokenizer, for configurations that use one')
     .option('--config <file>', 'recipe: JSON with any of "model", "train", "cut"')
-    .option(
-      '--set <key=value>',
-      'one value of the recipe: model.hidden_size=128, train.copies=4 (repeatable)',
-      (text: string, before: string[] = []) => [...before, text],
-    )
+    .option(...setOption('model.hidden_size=128, train.copies=4'))
     .option('--steps <N>', 'updates of the whole schedule', integerOption(1, kMaxSteps))
     .option('--batch <N>', 'windows (or triplets) an update', integerOption(1, 2 ** 20))
     .option('--lr <x>', 'highest learning rate', numberOption(0, 10))
@@ -123,7 +116,7 @@ function printEvent(event: TrainEvent): void {
 
 /** The options of {@link train} that a command line means. */
 function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainOptions {
-  const recipe = readRecipe(options.config, options.set ?? []);
+  const recipe = readRecipe(options.config, options.set ?? [], ['model', 'train', 'cut']);
   if (recipe.model && options.model !== undefined && options.model !== 'mini') {
     throw usage('--model: a model folder has its configuration; leave model.* out of the recipe');
   }
@@ -135,7 +128,6 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     ...recipe.train,
     ...given,
     ...(recipe.model ? { model: recipe.model } : pick(options, ['model'])),
-    ...deviceOf(options),
     ...deviceOf(options),
     ...pick(options, ['threads', 'checkpointEvery', 'logEvery', 'resume', 'overwrite']),
     ...(options.tensorboard ? {} : { tensorboard: false }),
@@ -149,68 +141,22 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     if (needless.length > 0) throw usage(`--stage tokenizer takes no ${needless.join(', ')}`);
     return { ...common, stage };
   }
-  if (!options.data) throw usage('--data: a folder or file of scenarios is needed for --stage sft');
-  return {
-    ...common,
-    stage,
+  if (!options.data)
+    throw usage(`--data: a folder or file of scenarios is needed for --stage ${stage}`);
+  const windows = {
     data: options.data,
     ...(options.listed ? { listed: options.listed } : {}),
     ...(options.split ? { splits: options.split } : {}),
     ...(options.cut ? (recipe.cut ? { cut: recipe.cut } : {}) : { cut: false as const }),
-    ...pick(options, ['tokenizer', 'evalEvery', 'decoder']),
+    ...pick(options, ['evalEvery']),
   };
-}
-
-function pick<T extends object, K extends keyof T>(
-  from: T,
-  keys: readonly K[],
-): Partial<Pick<T, K>> {
-  return Object.fromEntries(
-    keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]),
-  ) as Partial<Pick<T, K>>;
-}
-
-function readRecipe(path: string | undefined, settings: readonly string[]): Recipe {
-  let recipe: Record<string, unknown> = {};
-  if (path !== undefined) {
-    const text = readText(path);
-    try {
-      recipe = mergeOverrides({}, JSON.parse(text));
-    } catch (error) {
-      throw usage(`--config: ${path} holds no JSON object: ${(error as Error).message}`);
+  if (stage === 'distill') {
+    if (recipe.model || options.tokenizer) {
+      throw usage('--stage distill takes its configuration from --model, a model folder');
     }
+    return { ...common, ...windows, stage };
   }
-  for (const setting of settings) recipe = mergeOverrides(recipe, parseSetting(setting));
-  for (const [key, value] of Object.entries(recipe)) {
-    const known = (kSections as readonly string[]).includes(key);
-    if (!known || typeof value !== 'object' || value === null) {
-      throw usage(`recipe: expected objects under ${kSections.join(', ')}, found "${key}"`);
-    }
-  }
-  return recipe as Recipe;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw ioError(`--config: cannot read ${path}`, error);
-  }
-}
-
-/** `a.b=1` as `{ a: { b: 1 } }`; what is not JSON is a text. */
-function parseSetting(text: string): object {
-  const [, path, raw] = /^([a-zA-Z]\w*(?:\.[a-zA-Z]\w*)+)=(.*)$/s.exec(text) ?? [];
-  if (path === undefined || raw === undefined) {
-    throw usage(`--set: expected section.key=value, received ${JSON.stringify(text)}`);
-  }
-  let value: unknown = raw;
-  try {
-    value = JSON.parse(raw);
-  } catch {
-    // a text such as swiglu
-  }
-  return path.split('.').reduceRight((inner, key) => ({ [key]: inner }), value) as object;
+  return { ...common, ...windows, stage: 'sft', ...pick(options, ['tokenizer', 'decoder']) };
 }
 
 function describeStart(event: StartEvent): string {

@@ -1,9 +1,29 @@
 import type { ModelConfig } from '../model/config.js';
 import type { CutOptions } from '../native-types.js';
+import type { AlignParameters, DistillParameters } from './align-recipe.js';
 import type { SftParameters, TokenizerParameters } from './recipe.js';
 
-/** What a run trains: the table of a numeric tokenizer by triplet margin, or a planner on recorded traffic. */
-export type TrainStage = 'tokenizer' | 'sft';
+/** Stages, in the order that a model goes through them. */
+export const kTrainStages = ['tokenizer', 'sft', 'distill', 'align'] as const;
+
+/**
+ * What a run trains: the table of a numeric tokenizer by triplet margin; a planner on recorded traffic; a planner of few
+ * steps on the plans of one of many; a planner on the PDM score of its own plans.
+ */
+export type TrainStage = (typeof kTrainStages)[number];
+
+/** Rules that end an alignment early: divergence, plans that are all alike, plans far from the recorded future. */
+export const kStopRules = ['kl', 'diversity', 'adeDrift'] as const;
+export type StopRule = (typeof kStopRules)[number];
+
+/** Before `start` of stage `align`: scenes are set up. Not logged. */
+export interface SetupEvent {
+  type: 'setup';
+  /** Updates made so far. */
+  step: number;
+  scenes: number;
+  total: number;
+}
 
 /** First event of a run: everything that decides its result. */
 export interface StartEvent {
@@ -19,9 +39,11 @@ export interface StartEvent {
   output: string;
   /** The model; for stage `tokenizer` what its table is made for. */
   config: ModelConfig | TableConfigSummary;
-  train: SftParameters | TokenizerParameters;
-  /** Stage `sft` only. */
+  train: SftParameters | TokenizerParameters | DistillParameters | AlignParameters;
+  /** Not of stage `tokenizer`. */
   data?: DataSummary;
+  /** Stage `align` only: scenes that plans are drawn for, others that are probed, windows that cannot be scored. */
+  scenes?: { scenes: number; probes: number; refused: number };
 }
 
 /** What a tokenizer table is made for. */
@@ -44,22 +66,61 @@ export interface DataSummary {
   fingerprint: string;
 }
 
+/** Means over groups of plans, a group a scene. Scores are shares, from 0 to 1. */
+export interface GroupFigures {
+  reward: number;
+  /** Reward of the best plan of a group. */
+  best: number;
+  /** Standard deviation in a group. */
+  spread: number;
+  /** Share of the groups whose plans do not all have the same reward. */
+  uneven: number;
+  /** Sub-scores: no at-fault collision, drivable area, time to collision, ego progress, comfort. */
+  nc: number;
+  dac: number;
+  ttc: number;
+  ep: number;
+  c: number;
+  /** Mean distance of two plans' waypoints, metres. */
+  diversity: number;
+  /** Mean distance to the recorded future, metres. */
+  ade: number;
+}
+
+/** Stage `align`: the policy on scenes and with random numbers that stay the same; plans of the most steps. */
+export interface ProbeEvent extends GroupFigures {
+  type: 'probe';
+  step: number;
+  /** Mean of what the reward leaves out: direction, lights, lane and comfort of version 2. Not when that is the reward. */
+  heldBack?: number;
+  /** Divergence from the start, exact, nats a token. */
+  kl: number;
+  /** Of the plan of one step, by posterior medians. */
+  medianReward: number;
+  medianAde: number;
+}
+
 /** Progress, every `logEvery` updates. */
-export interface StepEvent {
+export interface StepEvent extends Partial<GroupFigures> {
   type: 'step';
   /** Updates made. */
   step: number;
   steps: number;
-  /** Mean over the updates since the last event: cross entropy in nats, or the triplet loss. */
+  /** Mean over the updates since the last event: cross entropy in nats, triplet loss or policy objective. */
   loss: number;
-  /** Mean norm of the gradient before clipping; stage `sft` only. */
+  /** Mean norm of the gradient before clipping; not of stage `tokenizer`. */
   gradNorm?: number;
-  /** Of the last update; stage `sft` only. */
+  /** Of the last update; not of stage `tokenizer`. */
   lr?: number;
+  /** Stage `align` only: divergence from the start, nats a token; share of tokens that clipping stopped. */
+  kl?: number;
+  clipped?: number;
+  /** Stage `align` only: seconds of all threads that an update took. */
+  seconds?: { rollout: number; judge: number; update: number };
   /** Share of triplets in the wrong order, mean; stage `tokenizer` only. */
   orderViolations?: number;
   updatesPerSecond: number;
-  /** Stage `sft` only. */
+  /** Stages `sft` and `distill` only. */
   windowsPerSecond?: number;
   /** Seconds until the last update at this rate. */
   secondsLeft: number;
@@ -91,9 +152,18 @@ export interface DoneEvent {
   steps: number;
   /** True when the run was aborted before its last update: `resume` goes on. */
   stopped: boolean;
+  /** Stage `align` only: the rule that ended the run before its last update. */
+  stopRule?: StopRule;
   /** Seconds of training, those of earlier parts of the run included. */
   seconds: number;
 }
 
-/** What {@link train} yields and what `train_log.jsonl` holds, one a line. */
-export type TrainEvent = StartEvent | StepEvent | CheckpointEvent | EvalEvent | DoneEvent;
+/** What {@link train} yields and what `train_log.jsonl` holds, one a line (but for `setup`). */
+export type TrainEvent =
+  | SetupEvent
+  | StartEvent
+  | StepEvent
+  | CheckpointEvent
+  | EvalEvent
+  | ProbeEvent
+  | DoneEvent;

@@ -4,15 +4,25 @@ import type { DecoderConfig, ModelConfig } from '../model/config.js';
 import type { CutOptions, NativeDevice } from '../native-types.js';
 import type { TrainData } from './data.js';
 import {
+  type AlignParameters,
+  alignRecipe,
+  checkAlignParameters,
+  checkDistillParameters,
+  type DistillParameters,
+  distillRecipe,
+} from './align-recipe.js';
+import { kTrainStages, type TrainStage } from './events.js';
+import {
   checkSftParameters,
   checkTokenizerParameters,
+  mergeOverrides,
   type ModelOverrides,
   miniRecipe,
   type SftParameters,
   type TokenizerParameters,
 } from './recipe.js';
 
-/** Options of both stages. The device is the CPU unless another one is named. */
+/** Options of all stages. The device is the CPU unless another one is named. */
 export interface CommonTrainOptions extends DeviceOptions {
   /**
    * What is trained. `mini` (the default): the architecture of the bundled model, from random weights. An object: the
@@ -23,7 +33,7 @@ export interface CommonTrainOptions extends DeviceOptions {
   output: string;
   /** Threads of the CPU; their number does not change the result. Default: those of the machine, as far as useful. */
   threads?: number;
-  /** Updates between checkpoints. Default 500. The first (before any update) and the last are always written. */
+  /** Updates between checkpoints. Default 500; stage `align` 50. The first (before any update) and the last are always written. */
   checkpointEvery?: number;
   /** Updates between `step` events. Default 10. */
   logEvery?: number;
@@ -74,8 +84,32 @@ export interface TokenizerOptions extends CommonTrainOptions, Partial<TokenizerP
   stage: 'tokenizer';
 }
 
+/**
+ * Options of stage `distill`. `model`: the teacher, whose weights are the student's start; `mini` is the bundled model.
+ * Windows as in stage `sft`.
+ */
+export interface DistillOptions
+  extends CommonTrainOptions,
+    Partial<DistillParameters>,
+    Omit<SftOptions, 'stage' | 'tokenizer' | keyof DistillParameters> {
+  stage: 'distill';
+}
+
+/**
+ * Options of stage `align`. `model`: the weights to start from, to which the policy stays near; `mini` is the bundled
+ * model. Listed windows alone are used.
+ */
+export interface AlignOptions
+  extends CommonTrainOptions,
+    Partial<Omit<AlignParameters, 'weights'>>,
+    Pick<SftOptions, 'data' | 'listed' | 'splits' | 'evalEvery' | 'evalSplit'> {
+  stage: 'align';
+  /** Those that are left out are the default. */
+  weights?: Partial<AlignParameters['weights']>;
+}
+
 /** Options of {@link train}. */
-export type TrainOptions = SftOptions | TokenizerOptions;
+export type TrainOptions = SftOptions | TokenizerOptions | DistillOptions | AlignOptions;
 
 const kCommonKeys = [
   'stage',
@@ -102,6 +136,18 @@ const kSftKeys = [
   'evalSplit',
 ] as const satisfies readonly (keyof SftOptions)[];
 
+const kStageKeys: Readonly<Record<TrainStage, readonly string[]>> = {
+  tokenizer: [],
+  sft: kSftKeys,
+  distill: kSftKeys.filter((key) => key !== 'tokenizer'),
+  align: kSftKeys.filter((key) => key !== 'tokenizer' && key !== 'cut'),
+};
+
+function stageRecipe(stage: TrainStage): object {
+  if (stage === 'align') return alignRecipe();
+  return stage === 'distill' ? distillRecipe() : miniRecipe()[stage];
+}
+
 /** How a run proceeds; nothing here changes its result (another device its last bits). */
 export interface RunSettings {
   device: NativeDevice;
@@ -123,13 +169,13 @@ export function checkRunOptions(options: TrainOptions): RunSettings {
     throw argumentError('options', 'an object', options);
   }
   const { stage, output, signal } = options;
-  if (stage !== 'sft' && stage !== 'tokenizer') {
-    throw argumentError('stage', "'tokenizer' or 'sft'", stage);
+  if (!kTrainStages.includes(stage)) {
+    throw argumentError('stage', `one of ${kTrainStages.join(', ')}`, stage);
   }
   const known: readonly string[] = [
     ...kCommonKeys,
-    ...(stage === 'sft' ? kSftKeys : []),
-    ...Object.keys(miniRecipe()[stage]),
+    ...kStageKeys[stage],
+    ...Object.keys(stageRecipe(stage)),
   ];
   const unknown = Object.keys(options).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
@@ -148,11 +194,12 @@ export function checkRunOptions(options: TrainOptions): RunSettings {
   if (typeof tensorboard !== 'boolean') {
     throw argumentError('tensorboard', 'a boolean', tensorboard);
   }
-  const evalEvery = stage === 'sft' ? options.evalEvery : undefined;
+  const evalEvery = stage === 'tokenizer' ? undefined : options.evalEvery;
+  const everyDefault = stage === 'align' ? 50 : 500;
   return {
     device: trainingDevice(options),
     threads: options.threads === undefined ? undefined : count('threads', options.threads, 1, 1024),
-    checkpointEvery: count('checkpointEvery', options.checkpointEvery ?? 500, 1, 1e9),
+    checkpointEvery: count('checkpointEvery', options.checkpointEvery ?? everyDefault, 1, 1e9),
     logEvery: count('logEvery', options.logEvery ?? 10, 1, 1e6),
     evalEvery: count('evalEvery', evalEvery ?? 0, 0, 1e9),
     tensorboard,
@@ -205,6 +252,19 @@ export function tokenizerParameters(
 ): TokenizerParameters {
   const recipe = miniRecipe().tokenizer;
   return checkTokenizerParameters({ ...recipe, ...(saved as object), ...given(options, recipe) });
+}
+
+/** {@link sftParameters} for stage `distill`. */
+export function distillParameters(options: DistillOptions, saved: unknown): DistillParameters {
+  const recipe = distillRecipe();
+  return checkDistillParameters({ ...recipe, ...(saved as object), ...given(options, recipe) });
+}
+
+/** {@link sftParameters} for stage `align`. */
+export function alignParameters(options: AlignOptions, saved: unknown): AlignParameters {
+  const recipe = alignRecipe();
+  const before = { ...recipe, ...(saved as object) };
+  return checkAlignParameters(mergeOverrides(before, given(options, recipe)));
 }
 
 /** Splits by name, `['train']` by default. */

@@ -147,26 +147,29 @@ const positive = z.number().positive();
 const share = z.number().min(0).lt(1);
 const seed = z.int().min(0);
 
+/** What {@link SftParameters} must be, field by field. */
+export const sftShape = {
+  steps: count.max(1e9),
+  batch: count.max(4096),
+  microBatches: count.max(4096),
+  copies: count.max(64),
+  lr: positive,
+  beta1: share,
+  beta2: share,
+  eps: positive,
+  weightDecay: z.number().min(0),
+  clip: positive,
+  warmup: z.int().min(0).max(1e9),
+  ema: share,
+  dropout: share,
+  smear: z.number().min(0),
+  zeroFraction: z.number().min(0).max(1),
+  augment: z.boolean(),
+  seed,
+};
+
 const sftSchema = z
-  .strictObject({
-    steps: count.max(1e9),
-    batch: count.max(4096),
-    microBatches: count.max(4096),
-    copies: count.max(64),
-    lr: positive,
-    beta1: share,
-    beta2: share,
-    eps: positive,
-    weightDecay: z.number().min(0),
-    clip: positive,
-    warmup: z.int().min(0).max(1e9),
-    ema: share,
-    dropout: share,
-    smear: z.number().min(0),
-    zeroFraction: z.number().min(0).max(1),
-    augment: z.boolean(),
-    seed,
-  })
+  .strictObject(sftShape)
   .refine(({ batch, microBatches }) => batch % microBatches === 0, {
     path: ['batch'],
     message: 'expected a multiple of microBatches',

@@ -1,7 +1,15 @@
-// The loop that both stages share: updates in chunks on the engine's threads, events, checkpoints, stopping.
+// The loop that all stages share: updates in chunks on the engine's threads, events, checkpoints, stopping.
 
 import { type NativeTokenizerTrainer, type NativeTrainer, native } from '../native.js';
-import type { CheckpointEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.js';
+import type {
+  CheckpointEvent,
+  EvalEvent,
+  ProbeEvent,
+  StartEvent,
+  StepEvent,
+  StopRule,
+  TrainEvent,
+} from './events.js';
 import { TrainLog } from './log.js';
 import type { RunSettings } from './options.js';
 
@@ -17,6 +25,12 @@ export interface StageRun {
   seconds: number;
   /** Means over rows of statistics. */
   summarize(rows: Float64Array, seconds: number): StepFigures;
+  /** Events of a fresh run before its first update. */
+  first?: readonly ProbeEvent[];
+  /** Probes that were made in rows of statistics. */
+  probes?(rows: Float64Array): ProbeEvent[];
+  /** The rule that has ended the run, once `summarize` was given its last row. */
+  stopRule?(): StopRule | undefined;
   /** Writes a checkpoint of the trainer as it is. */
   save(step: number, seconds: number): Promise<void>;
   /** Tries the weights as they are; undefined when the signal is aborted meanwhile. */
@@ -24,9 +38,9 @@ export interface StageRun {
 }
 
 /** The figures of a step event that depend on the stage. */
-export type StepFigures = Pick<
+export type StepFigures = Omit<
   StepEvent,
-  'loss' | 'gradNorm' | 'lr' | 'orderViolations' | 'windowsPerSecond'
+  'type' | 'step' | 'steps' | 'updatesPerSecond' | 'secondsLeft'
 >;
 
 /** Runs to the last update or until the signal; always closes the trainer. */
@@ -61,7 +75,11 @@ export async function* runStage(
       return event;
     };
     yield await emit(start);
-    while (step < steps && !signal?.aborted) {
+    if (run.fresh) {
+      for (const probe of run.first ?? []) yield await emit(probe);
+    }
+    const ended = () => run.stopRule?.() !== undefined;
+    while (step < steps && !signal?.aborted && !ended()) {
       const before = step;
       const began = performance.now();
       const rows = await addon.trainerRun(trainer, nextStop(step, steps, settings) - step);
@@ -78,16 +96,25 @@ export async function* runStage(
           updatesPerSecond,
           secondsLeft: (steps - step) / updatesPerSecond,
         });
+        for (const probe of run.probes?.(rows) ?? []) yield await emit(probe);
       }
       if (saved < step && (step % settings.checkpointEvery === 0 || step === steps)) {
         yield await emit(await save());
       }
-      const isDue = step === steps || step % settings.evalEvery === 0;
+      const isDue = step === steps || step % settings.evalEvery === 0 || ended();
       const trial = isDue && !signal?.aborted ? await run.evaluate?.(step) : undefined;
       if (trial) yield await emit(trial);
     }
     if (saved < step) yield await emit(await save());
-    yield await emit({ type: 'done', step, steps, stopped: step < steps, seconds });
+    const stopRule = run.stopRule?.();
+    yield await emit({
+      type: 'done',
+      step,
+      steps,
+      stopped: step < steps && !stopRule,
+      ...(stopRule && { stopRule }),
+      seconds,
+    });
   } finally {
     signal?.removeEventListener('abort', stop);
     await log?.close();

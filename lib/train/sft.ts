@@ -11,7 +11,13 @@ import {
 } from '../model/config.js';
 import type { FloatTensor } from '../model/safetensors.js';
 import { loadTable } from '../model/table-checkpoint.js';
-import { type NamedTensor, type NativeDataset, type NativeTrainer, native } from '../native.js';
+import {
+  type NamedTensor,
+  type NativeDataset,
+  type NativeModelConfig,
+  type NativeTrainer,
+  native,
+} from '../native.js';
 import { type LoadedData, loadData } from './data.js';
 import {
   checkSplits,
@@ -32,7 +38,8 @@ interface Saved {
   tensors: readonly FloatTensor[];
 }
 
-const kRowLength = 5;
+/** Numbers of a row of statistics. */
+export const kSftRow = 5;
 const kTable = 'numeric.table';
 
 /** Loads everything that a run needs and makes its trainer. */
@@ -41,7 +48,7 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
   const saved = options.resume ? await loadSaved(output) : undefined;
   const asked = sftParameters(options, saved?.state.train);
   if (saved) requireSame(output, { train: saved.state.train }, { train: asked });
-  const data = await loadSftData(options, saved, settings.signal);
+  const data = await loadSftData(options, saved?.state, settings.signal);
   if (saved?.state.data) {
     const { fingerprint, splits, cut } = data.summary;
     requireSame(output, { data: saved.state.data }, { data: { fingerprint, splits, cut } });
@@ -55,7 +62,7 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
   const form = toNativeConfig(config);
   const useful = settings.device.device === 'cpu' ? train.microBatches : 1;
   const threads = settings.threads ?? Math.min(native().cpuInfo().hardwareThreads, useful);
-  const table = saved ? weightsOf(saved.tensors) : tensors;
+  const table = saved ? tensorsOf(saved.tensors, 'weights.') : tensors;
   const rows = await tableRows(config, options.tokenizer, table);
   const trainer = await native().createTrainer(
     form,
@@ -68,16 +75,13 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
   if (saved) await restoreTrainer(trainer, saved.tensors, saved.state.step);
   else if (tensors) await restoreTrainer(trainer, freshState(tensors), 0);
 
-  const layout = native()
-    .parameterLayout(form)
-    .filter(({ trained }) => trained);
   return {
     start: {
       type: 'start',
       stage: 'sft',
       step: saved?.state.step ?? 0,
       steps: train.steps,
-      parameters: layout.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      parameters: parameterCount(form),
       threads,
       output,
       config,
@@ -85,10 +89,10 @@ export async function prepareSft(options: SftOptions, settings: RunSettings): Pr
       data: data.summary,
     },
     trainer,
-    rowLength: kRowLength,
+    rowLength: kSftRow,
     fresh: !saved,
     seconds: saved?.state.seconds ?? 0,
-    summarize,
+    summarize: summarizeSft,
     ...(evaluate && {
       evaluate: (step: number) => evaluate(native().trainerTensors(trainer), step, threads),
     }),
@@ -105,15 +109,16 @@ async function loadSaved(output: string): Promise<Saved> {
   return { config, tensors, state: checkState(training.state, 'sft', output) };
 }
 
-function loadSftData(
-  options: SftOptions,
-  saved: Saved | undefined,
+/** The data that `options` name, cut as they or the run that goes on say. */
+export function loadSftData(
+  options: Pick<SftOptions, 'data' | 'listed' | 'splits' | 'cut'>,
+  saved: TrainerState | undefined,
   signal: AbortSignal | undefined,
 ): Promise<LoadedData> {
   const { data, cut: asked } = options;
   if (data === undefined) throw argumentError('data', 'paths or the result of readScenarios', data);
-  const splits = options.splits ?? saved?.state.data?.splits;
-  const before = saved?.state.data?.cut;
+  const splits = options.splits ?? saved?.data?.splits;
+  const before = saved?.data?.cut;
   const cut =
     asked === false || (asked === undefined && before === false)
       ? false
@@ -161,8 +166,8 @@ function withDecoder(config: ModelConfig, kind: DecoderConfig['kind']): ModelCon
 }
 
 /** How the weights of a moment are tried, where the options ask for trials. */
-function trials(
-  options: SftOptions,
+export function trials(
+  options: Pick<SftOptions, 'evalSplit'>,
   settings: RunSettings,
   config: ModelConfig,
   { scenarios, summary }: LoadedData,
@@ -221,10 +226,11 @@ async function tableRows(
   return table;
 }
 
-function summarize(rows: Float64Array, seconds: number) {
-  const count = rows.length / kRowLength;
+/** Means over rows of statistics. */
+export function summarizeSft(rows: Float64Array, seconds: number) {
+  const count = rows.length / kSftRow;
   let [loss, gradNorm, windows] = [0, 0, 0];
-  for (let at = 0; at < rows.length; at += kRowLength) {
+  for (let at = 0; at < rows.length; at += kSftRow) {
     loss += rows[at + 1]! / count;
     gradNorm += rows[at + 2]! / count;
     windows += rows[at + 4]!;
@@ -256,7 +262,7 @@ async function save(
 }
 
 /** The state of a run that starts from given weights: they are the average too, the moments are 0. */
-function freshState(tensors: readonly FloatTensor[]): FloatTensor[] {
+export function freshState(tensors: readonly FloatTensor[]): FloatTensor[] {
   return tensors.flatMap(({ name, shape, data }) => [
     { name: `weights.${name}`, shape, data },
     { name: `average.${name}`, shape, data },
@@ -265,8 +271,17 @@ function freshState(tensors: readonly FloatTensor[]): FloatTensor[] {
   ]);
 }
 
-function weightsOf(state: readonly FloatTensor[]): FloatTensor[] {
+/** Tensors of one block of a state, without its name. */
+export function tensorsOf(state: readonly FloatTensor[], prefix: string): NamedTensor[] {
   return state
-    .filter(({ name }) => name.startsWith('weights.'))
-    .map((tensor) => ({ ...tensor, name: tensor.name.slice('weights.'.length) }));
+    .filter(({ name }) => name.startsWith(prefix))
+    .map(({ name, shape, data }) => ({ name: name.slice(prefix.length), shape: [...shape], data }));
+}
+
+/** Values that are trained. */
+export function parameterCount(form: NativeModelConfig): number {
+  return native()
+    .parameterLayout(form)
+    .filter(({ trained }) => trained)
+    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 }

@@ -10,7 +10,7 @@ import {
   type NativeTrainer,
   native,
 } from '../native.js';
-import type { TrainStage } from './events.js';
+import { kStopRules, kTrainStages, type StopRule, type TrainStage } from './events.js';
 
 /** Content of trainer_state.json. */
 export interface TrainerState {
@@ -22,16 +22,27 @@ export interface TrainerState {
   seconds: number;
   /** Parameters of the stage. */
   train: Record<string, unknown>;
-  /** Stage `sft` only. */
+  /** Not of stage `tokenizer`. */
   data?: { fingerprint: string; splits: string[]; cut: CutOptions | false };
+  /** Stage `align`: the rule that ended the run. */
+  stopRule?: StopRule;
 }
 
 const schema = z.strictObject({
   format: z.literal(1),
-  stage: z.enum(['tokenizer', 'sft']),
+  stage: z.enum(kTrainStages),
   step: z.int().min(0),
   seconds: z.number().min(0),
-  train: z.record(z.string(), z.union([z.number(), z.boolean()])),
+  train: z.record(
+    z.string(),
+    z.union([
+      z.number(),
+      z.boolean(),
+      z.string(),
+      z.array(z.number()),
+      z.record(z.string(), z.number()),
+    ]),
+  ),
   data: z
     .strictObject({
       fingerprint: z.string(),
@@ -49,6 +60,7 @@ const schema = z.strictObject({
       ]),
     })
     .optional(),
+  stopRule: z.enum(kStopRules).optional(),
 }) satisfies z.ZodType<TrainerState>;
 
 /**

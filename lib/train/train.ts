@@ -2,15 +2,17 @@ import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { WamFlowError } from '../errors.js';
 import { isMissing } from '../files.js';
-import type { TrainEvent } from './events.js';
-import { checkRunOptions, type TrainOptions } from './options.js';
+import { prepareAlign } from './align.js';
+import { prepareDistill } from './distill.js';
+import type { SetupEvent, TrainEvent } from './events.js';
+import { checkRunOptions, type RunSettings, type TrainOptions } from './options.js';
 import { runStage, type StageRun } from './run-stage.js';
 import { prepareSft } from './sft.js';
 import { prepareTokenizer } from './tokenizer.js';
 
 /**
- * Trains a model, in updates that run on threads of the engine while the event loop stays free, and yields what happens:
- * `start`, then `step`, `checkpoint` and `eval` events, at last `done`. The same events go to `train_log.jsonl` in the
+ * Trains, distils or aligns a model, in updates that run on threads of the engine while the event loop stays free, and yields what happens:
+ * `start` (of stage `align` after `setup` events), then `step`, `checkpoint` and `eval` events, at last `done`. The same events go to `train_log.jsonl` in the
  * output folder. Updates are made only while the next event is awaited.
  *
  * The result is a function of options and data: neither threads nor stopping and resuming change a bit of it. An abort
@@ -25,11 +27,24 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   const settings = checkRunOptions(options);
   settings.signal?.throwIfAborted();
   if (!options.resume && !options.overwrite) await requireEmpty(resolve(options.output));
-  const run: StageRun =
-    options.stage === 'sft'
-      ? await prepareSft(options, settings)
-      : await prepareTokenizer(options, settings);
+  const run: StageRun = yield* prepare(options, settings);
   yield* runStage(run, settings);
+}
+
+async function* prepare(
+  options: TrainOptions,
+  settings: RunSettings,
+): AsyncGenerator<SetupEvent, StageRun, undefined> {
+  switch (options.stage) {
+    case 'tokenizer':
+      return prepareTokenizer(options, settings);
+    case 'sft':
+      return prepareSft(options, settings);
+    case 'distill':
+      return prepareDistill(options, settings);
+    case 'align':
+      return yield* prepareAlign(options, settings);
+  }
 }
 
 async function requireEmpty(output: string): Promise<void> {

@@ -68,6 +68,13 @@ const sim::Scorer& SimScorer::open() const {
   return *scorer_;
 }
 
+std::unique_ptr<sim::Scorer> SimScorer::take() {
+  open();
+  if (thread_) throw Error("ERR_ARGUMENT", "the scorer has worked on a thread of its own");
+  closed_ = true;
+  return std::move(scorer_);
+}
+
 void SimScorer::compute(const double* input, int n, int count, double interval, double* rows, sim::State* rollouts) {
   const auto size = static_cast<std::size_t>(n);
   if (scores_.size() < size) scores_.resize(size);

@@ -39,6 +39,8 @@ class SimScorer : public std::enable_shared_from_this<SimScorer> {
   void abort(napi_env env, double job);
   napi_value close(napi_env env);
 
+  /// Hands the scorer over; this one is closed then. Throws Error: ERR_CLOSED, ERR_ARGUMENT once it has a thread.
+  std::unique_ptr<sim::Scorer> take();
   /// Throws Error(ERR_CLOSED).
   const sim::Scorer& open() const;
   int threads() const { return threads_; }

@@ -49,6 +49,7 @@ class Training::RunJob : public Job {
       const std::size_t row = rows_.size();
       rows_.resize(row + columns);
       updates.step(&rows_[row]);
+      if (updates.stopped()) break;
       if (listener_ == nullptr || Clock::now() < report_at) continue;
       report(reported, columns);
       reported = rows_.size();

@@ -12,7 +12,7 @@
 
 namespace wam::binding {
 
-/// What a run of updates needs: the two trainers of the engine under one face.
+/// What a run of updates needs: the trainers of the engine under one face.
 class Updates {
  public:
   virtual ~Updates() = default;
@@ -20,6 +20,10 @@ class Updates {
   /// Makes an update and writes its row of statistics [columns], the number of the update first.
   virtual void step(double* row) = 0;
   virtual std::int64_t steps_done() const = 0;
+  /// Whether the last update was one to stop after.
+  virtual bool stopped() const { return false; }
+  /// Figures of the weights that the run started from; none by default.
+  virtual std::vector<double> start() const { return {}; }
   /// Weights to use.
   virtual std::vector<model::NamedTensor> tensors() const = 0;
   virtual std::vector<model::NamedTensor> state() const = 0;

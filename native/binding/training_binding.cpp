@@ -17,15 +17,8 @@ constexpr std::int64_t kMaxUpdates = 1'000'000'000;
 class ModelUpdates : public Updates {
  public:
   explicit ModelUpdates(std::unique_ptr<model::Trainer> trainer) : trainer_(std::move(trainer)) {}
-  int columns() const override { return 5; }
-  void step(double* row) override {
-    const model::StepStats stats = trainer_->step();
-    row[0] = static_cast<double>(stats.step);
-    row[1] = stats.loss;
-    row[2] = stats.grad_norm;
-    row[3] = stats.lr;
-    row[4] = static_cast<double>(stats.windows);
-  }
+  int columns() const override { return kTrainColumns; }
+  void step(double* row) override { write_step(trainer_->step(), row); }
   std::int64_t steps_done() const override { return trainer_->steps_done(); }
   std::vector<model::NamedTensor> tensors() const override { return trainer_->ema_tensors(); }
   std::vector<model::NamedTensor> state() const override { return trainer_->state(); }
@@ -62,14 +55,6 @@ class TokenizerUpdates : public Updates {
  private:
   std::unique_ptr<model::TokenizerTrainer> trainer_;
 };
-
-/// Backends of one thread each on the device that `value` describes (devices.h); undefined: the best CPU one.
-model::BackendFactory backend_factory(Napi::Value value) {
-  DeviceChoice choice;
-  choice.isa = cpu::best_isa();
-  if (!value.IsUndefined()) choice = read_device(Fields(value, "device"));
-  return [choice] { return make_backend(choice, nullptr); };
-}
 
 /// createTrainer(model, train, dataset, threads, table, device?)
 Napi::Value create_trainer(const Napi::CallbackInfo& info) {
@@ -143,6 +128,21 @@ Napi::Value trainer_restore(const Napi::CallbackInfo& info) {
 Napi::Value close_trainer(const Napi::CallbackInfo& info) { return {info.Env(), training_of(info).close(info.Env())}; }
 
 }  // namespace
+
+model::BackendFactory backend_factory(Napi::Value value) {
+  DeviceChoice choice;
+  choice.isa = cpu::best_isa();
+  if (!value.IsUndefined()) choice = read_device(Fields(value, "device"));
+  return [choice] { return make_backend(choice, nullptr); };
+}
+
+void write_step(const model::StepStats& stats, double* row) {
+  row[0] = static_cast<double>(stats.step);
+  row[1] = stats.loss;
+  row[2] = stats.grad_norm;
+  row[3] = stats.lr;
+  row[4] = static_cast<double>(stats.windows);
+}
 
 void register_training(Napi::Object exports) {
   define<&create_trainer>(exports, "createTrainer");

@@ -40,6 +40,9 @@ enum class RandomUse : std::uint32_t {
   train_noise = 18,
   train_augment = 19,
   train_dropout = 20,
+  align_order = 24,  // in which order scenes come
+  align_plan = 25,   // seed of the plans of a scene
+  align_time = 26,   // of a one-shot estimate
   initial_weight = 32,
   triplet = 33,
 };

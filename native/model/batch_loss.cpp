@@ -36,12 +36,13 @@ void augment(const scene::Augmentation& a, scene::Future& future) {
 }  // namespace
 
 BatchLoss::BatchLoss(const ModelConfig& model, const TrainConfig& train, const Network& network,
-                     const scene::Dataset& data, Backend& backend, const TokenMetric& metric)
+                     const scene::Dataset& data, Backend& backend, const TokenMetric& metric, TargetSource* targets)
     : model_(model),
       train_(train),
       network_(network),
       data_(data),
       backend_(backend),
+      targets_(targets),
       encoder_(model, network, backend),
       decoder_(model, network, backend),
       noise_(model, metric, backend),
@@ -106,7 +107,11 @@ void BatchLoss::collect(std::int64_t step64, int micro) {
     for (int i = 0; i < prefix_copies_; ++i) encoder_.add(row_);
 
     const std::size_t first = static_cast<std::size_t>(w) * copies * slots;
-    tokens_.encode(future, row_.speed, &target_[first]);
+    if (targets_ == nullptr) {
+      tokens_.encode(future, row_.speed, &target_[first]);
+    } else {
+      targets_->draw(step, sample, row_, &target_[first]);
+    }
     draw_times(stream_, step, sample, copies, train_.zero_fraction, time_.data());
     noise_.add(stream_, step, sample, copies, time_.data(), &target_[first]);
     if (model_.continuous()) tokens_.encode(future, row_.speed, &target_value_[first]);

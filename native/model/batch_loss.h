@@ -22,8 +22,9 @@ struct BatchResult {
 
 class BatchLoss {
  public:
+  /// `targets`: what is learnt instead of the recorded futures; null: those.
   BatchLoss(const ModelConfig& model, const TrainConfig& train, const Network& network, const scene::Dataset& data,
-            Backend& backend, const TokenMetric& metric);
+            Backend& backend, const TokenMetric& metric, TargetSource* targets = nullptr);
 
   /// Windows [micro * batch/micro_batches, ...) of update `step`. Adds to `grad` (weights) and `table_grad` (tables);
   /// both may be null together for the loss alone. Each token weighs 1/(batch copies slots).
@@ -43,6 +44,7 @@ class BatchLoss {
   const Network& network_;
   const scene::Dataset& data_;
   Backend& backend_;
+  TargetSource* targets_;
   SceneEncoder encoder_;
   Decoder decoder_;
   NoiseProcess noise_;

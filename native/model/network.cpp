@@ -155,4 +155,17 @@ std::vector<real> initial_weights(const ModelConfig& config, const Network& netw
   return block;
 }
 
+TokenMetric token_metric(const ModelConfig& config, const Network& network, const real* block, const real* coordinate) {
+  TokenMetric metric;
+  metric.vocab = config.vocab;
+  metric.power = static_cast<real>(config.metric_power);
+  if (config.metric == MetricKind::coordinate || config.continuous()) {
+    metric.coordinate = coordinate;
+  } else {
+    metric.table = block + network.metric_table;
+    metric.dim = config.table_dim;
+  }
+  return metric;
+}
+
 }  // namespace wam::model

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "core/backend.h"
 #include "model/config.h"
 #include "model/parameters.h"
 
@@ -53,5 +54,9 @@ struct Network {
 /// Random initial weights, a pure function of (config, seed); fixed buffers are computed, `table` is copied in.
 std::vector<real> initial_weights(const ModelConfig& config, const Network& network, std::uint64_t seed,
                                   const std::vector<float>& table);
+
+/// What the path of a model measures. `block`: weights of this layout, for a table; `coordinate`: those of the tokens
+/// [vocab]. Both in the backend's memory.
+TokenMetric token_metric(const ModelConfig& config, const Network& network, const real* block, const real* coordinate);
 
 }  // namespace wam::model

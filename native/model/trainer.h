@@ -6,6 +6,7 @@
 
 #include "model/model.h"
 #include "scene/dataset.h"
+#include "scene/features.h"
 
 namespace wam::model {
 
@@ -36,13 +37,23 @@ struct StepStats {
   std::int64_t windows = 0;  // seen in this update
 };
 
+/// Plans to learn instead of the recorded futures. One a thread.
+class TargetSource {
+ public:
+  virtual ~TargetSource() = default;
+  /// Tokens [slots] for what is seen in sample `sample` of update `step`; a pure function of these.
+  virtual void draw(std::uint32_t step, std::uint32_t sample, const scene::Features& seen, std::int32_t* tokens) = 0;
+};
+using TargetFactory = std::function<std::unique_ptr<TargetSource>(Backend& backend)>;
+
 /// Supervised training on a data set. A run is a pure function of (configs, data set, initial weights): neither the
 /// number of threads nor stopping and resuming changes a bit of the result.
 class Trainer {
  public:
   /// `table`: [vocab, table_dim] triplet-trained rows when the configuration asks for them, else empty.
   Trainer(ModelConfig model, TrainConfig train, std::shared_ptr<const scene::Dataset> data,
-          const BackendFactory& make_backend, int threads, const std::vector<float>& table);
+          const BackendFactory& make_backend, int threads, const std::vector<float>& table,
+          const TargetFactory& make_targets = {});
   ~Trainer();
 
   StepStats step();
