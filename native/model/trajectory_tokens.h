@@ -23,10 +23,15 @@ class TrajectoryTokens {
   /// Returns how many values lay outside the grid and were clipped.
   int encode(const scene::Future& future, double speed, std::int32_t* token) const;
 
+  /// The inverse of `decode`, to the nearest tokens.
+  void encode_poses(const float* pose, double speed, double center_offset, std::int32_t* token) const;
+
   /// pose [waypoints, 3] of the tracked point (`center_offset` metres behind the box centre) in its own present frame.
   void decode(const std::int32_t* token, double speed, double center_offset, float* pose) const;
 
  private:
+  std::int32_t encode_value(int waypoint, int j, double value, double speed, bool* clipped) const;
+
   TokenKind kind_;
   int waypoints_, slots_, vocab_;
   double interval_;
