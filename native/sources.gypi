@@ -183,6 +183,7 @@
       "native/test/planner_memory_test.cpp",
       "native/test/planner_test.cpp",
       "native/test/scene_test.cpp",
+      "native/test/search_test.cpp",
       "native/test/sim_drive_test.cpp",
       "native/test/sim_geometry_test.cpp",
       "native/test/sim_limits_test.cpp",
@@ -190,7 +191,8 @@
       "native/test/sim_scorer_test.cpp",
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
-      "native/test/trajectory_test.cpp"
+      "native/test/trajectory_test.cpp",
+      "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [
       "native/test/gpu/attention_backward_test.cpp",

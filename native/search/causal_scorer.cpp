@@ -220,22 +220,42 @@ void CausalScorer::be_comfortable(Findings& out) {
   for (int i = 0; i < 4; ++i) out.inconsistency = std::max(out.inconsistency, rms[i] / sim::kExtendedComfortBounds[i]);
 }
 
+namespace {
+
+// Weights of the mean and how findings fade in, chosen on windows of the training splits (docs/search.md).
+constexpr double kProgress = 8, kAhead = 5, kComfort = 2, kLane = 1, kConsistency = 2, kOpinion = 2;
+constexpr double kFade = 0.6;          // what a finding of the forecast counts, from one quarter of the plan to the next
+constexpr double kTight = 0.4;         // metres of clearance from which on there is nothing to say
+constexpr double kOnRoad = 0.5, kOffRoad = 0.7;  // metres: lanes are known by their mean width alone
+constexpr double kPastRed = 0.5;       // metres
+constexpr double kShare = 0.7;         // of a careful driver's progress that is as good as all of it
+constexpr double kLeastProgress = 5;   // metres; a shorter way is no measure of progress
+constexpr double kAlongside = 1.9;     // seconds off the centrelines
+constexpr double kNearBound = 0.9;     // share of a bound of comfort
+constexpr double kLookedAhead = 1.2;   // seconds; how much of it is left softens a time to collision
+constexpr double kSoftening = 0.3;
+constexpr double kOpinionScale = 0.3;  // metres from the median at which the model's opinion falls to 1/e
+
+double fades(double value, double from, double to) { return std::clamp((to - value) / (to - from), 0.0, 1.0); }
+
+}  // namespace
+
 double score(const Findings& f) {
-  double multiplier = 1, ahead = 1;
-  for (int k = 0; k < kSpans; ++k) {
-    const auto i = static_cast<std::size_t>(k);
-    if (f.clearance[i] <= 0) multiplier = 0;
-    if (f.time_to_collision[i] < 1) ahead = 0;
+  double multiplier = fades(f.off_road, kOnRoad, kOffRoad) * (f.past_red > kPastRed ? 0 : 1);
+  if (f.against > 2) multiplier *= f.against > 6 ? 0 : 0.5;  // the PDM score's steps
+  double ahead = 1, counts = 1;
+  for (std::size_t k = 0; k < kSpans; ++k, counts *= kFade) {
+    multiplier *= 1 - counts * fades(f.clearance[k], 0, kTight);
+    const double time = f.time_to_collision[k];
+    if (time < kLookedAhead) ahead = std::min(ahead, 1 - counts * (1 - kSoftening * time / kLookedAhead));
   }
-  if (f.off_road > 0.3) multiplier = 0;
-  if (f.past_red > 0.5) multiplier = 0;
-  if (f.against > 2) multiplier *= f.against > 6 ? 0 : 0.5;
-  const double most = std::max(f.progress, f.reference);
-  const double progress = most > 5 ? std::clamp(f.progress / most, 0.0, 1.0) : 1;
-  const double comfort = f.discomfort < 1 ? 1 : 0;
-  const double consistent = f.inconsistency <= 1 ? 1 : 0;
-  const double opinion = std::exp(-f.deviation);
-  return (multiplier * (5 * progress + 5 * ahead + 2 * comfort + 2 * consistent) + opinion) / 15;
+  const double most = std::max(f.progress, kShare * f.reference);
+  const double progress = most > kLeastProgress ? std::clamp(f.progress / most, 0.0, 1.0) : 1;
+  const double mean = kProgress * progress + kAhead * ahead + kComfort * fades(f.discomfort, kNearBound, 1) +
+                      kLane * (f.off_center > kAlongside ? 0 : 1) +
+                      kConsistency * fades(f.inconsistency, kNearBound, 1);
+  const double opinion = kOpinion * std::exp(-f.deviation / kOpinionScale);
+  return (multiplier * mean + opinion) / (kProgress + kAhead + kComfort + kLane + kConsistency + kOpinion);
 }
 
 }  // namespace wam::search

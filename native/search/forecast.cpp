@@ -7,6 +7,7 @@ namespace {
 
 constexpr double kMoving = 0.3;     // m/s; below it a velocity is noise and says nothing about a direction
 constexpr double kTurnSpan = 0.5;   // seconds over which a yaw rate is a difference of headings
+constexpr double kTurning = 0.1;        // rad/s; below it a yaw rate is noise of the headings, or the bend of a lane
 constexpr double kMaxTurn = 0.6;    // rad/s
 constexpr double kMaxSideways = 4;  // m/s^2, of speed times yaw rate
 
@@ -31,8 +32,8 @@ void drive(const scene::Agent& agent, const EgoFrame& frame, Forecast& out) {
   double step_x = 0, step_y = 0, turn = 0;
   if (out.speed >= kMoving) {
     step_x = velocity.x * sim::kDt, step_y = velocity.y * sim::kDt;
-    const double limit = std::min(kMaxTurn, kMaxSideways / out.speed);
-    turn = std::clamp(yaw_rate(agent.history), -limit, limit) * sim::kDt;
+    const double limit = std::min(kMaxTurn, kMaxSideways / out.speed), rate = yaw_rate(agent.history);
+    if (std::abs(rate) >= kTurning) turn = std::clamp(rate, -limit, limit) * sim::kDt;
   }
   const double c = std::cos(turn), s = std::sin(turn), half_c = std::cos(turn / 2), half_s = std::sin(turn / 2);
   // The chord of an arc points half of its turn further than the tangent at its start.
