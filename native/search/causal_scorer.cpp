@@ -224,15 +224,15 @@ namespace {
 
 // Weights of the mean and how findings fade in, chosen on windows of the training splits (docs/search.md).
 constexpr double kProgress = 8, kAhead = 5, kComfort = 2, kLane = 1, kConsistency = 2, kOpinion = 2;
-constexpr double kFade = 0.6;          // what a finding of the forecast counts, from one quarter of the plan to the next
-constexpr double kTight = 0.4;         // metres of clearance from which on there is nothing to say
+constexpr double kFade = 0.6;   // what a finding of the forecast counts, from one quarter of the plan to the next
+constexpr double kTight = 0.4;  // metres of clearance from which on there is nothing to say
 constexpr double kOnRoad = 0.5, kOffRoad = 0.7;  // metres: lanes are known by their mean width alone
-constexpr double kPastRed = 0.5;       // metres
-constexpr double kShare = 0.7;         // of a careful driver's progress that is as good as all of it
-constexpr double kLeastProgress = 5;   // metres; a shorter way is no measure of progress
-constexpr double kAlongside = 1.9;     // seconds off the centrelines
-constexpr double kNearBound = 0.9;     // share of a bound of comfort
-constexpr double kLookedAhead = 1.2;   // seconds; how much of it is left softens a time to collision
+constexpr double kPastRed = 0.5;                 // metres
+constexpr double kShare = 0.7;                   // of a careful driver's progress that is as good as all of it
+constexpr double kLeastProgress = 5;             // metres; a shorter way is no measure of progress
+constexpr double kAlongside = 1.9;               // seconds off the centrelines
+constexpr double kNearBound = 0.9;               // share of a bound of comfort
+constexpr double kLookedAhead = 1.2;             // seconds; how much of it is left softens a time to collision
 constexpr double kSoftening = 0.3;
 constexpr double kOpinionScale = 0.3;  // metres from the median at which the model's opinion falls to 1/e
 

@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kMoving = 0.3;     // m/s; below it a velocity is noise and says nothing about a direction
 constexpr double kTurnSpan = 0.5;   // seconds over which a yaw rate is a difference of headings
-constexpr double kTurning = 0.1;        // rad/s; below it a yaw rate is noise of the headings, or the bend of a lane
+constexpr double kTurning = 0.1;    // rad/s; below it a yaw rate is noise of the headings, or the bend of a lane
 constexpr double kMaxTurn = 0.6;    // rad/s
 constexpr double kMaxSideways = 4;  // m/s^2, of speed times yaw rate
 

@@ -32,8 +32,8 @@ scene::Lane straight_lane(double y, double from, double to, bool back = false) {
 /// Two lanes along x at y = 0 and 3.5; the first is split at 30 m, where a light may stand. A third goes the other way.
 const scene::RoadMap& straight_road() {
   static const scene::RoadMap road = [] {
-    std::vector<scene::Lane> lanes = {straight_lane(0, -60, 30), straight_lane(0, 30, 200), straight_lane(3.5, -60, 200),
-                                      straight_lane(7, -60, 200, true)};
+    std::vector<scene::Lane> lanes = {straight_lane(0, -60, 30), straight_lane(0, 30, 200),
+                                      straight_lane(3.5, -60, 200), straight_lane(7, -60, 200, true)};
     lanes[0].successors = {1}, lanes[1].predecessors = {0};
     return scene::RoadMap(std::move(lanes));
   }();
@@ -85,7 +85,9 @@ Findings judged(const scene::Observation& o, const Plan& p) {
   return scorer.judge(p.data(), nullptr);
 }
 
-double least(const std::array<double, search::kSpans>& values) { return *std::min_element(values.begin(), values.end()); }
+double least(const std::array<double, search::kSpans>& values) {
+  return *std::min_element(values.begin(), values.end());
+}
 
 }  // namespace
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <numbers>
 
-#include "cpu/cpu_backend.h"
 #include "core/error.h"
+#include "cpu/cpu_backend.h"
 #include "model/refine.h"
 #include "model/trajectory_tokens.h"
 #include "test/small_planner.h"
