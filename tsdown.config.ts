@@ -20,6 +20,8 @@ export default defineConfig([
       'cli/main': 'lib/cli/main.ts',
       'conformance/main': 'lib/conformance/main.ts',
       'bench/inner': 'bench/inner.ts',
+      'bench/ablations': 'bench/study/ablations-main.ts',
+      'bench/results': 'bench/study/main.ts',
     },
     format: 'esm',
     clean: true,

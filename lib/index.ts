@@ -80,6 +80,7 @@ export {
   type Reduce,
   type StepRule,
 } from './plan-options.js';
+export type { PlanCandidate } from './plan-candidates.js';
 export type { Plan, PlanTiming } from './plan-result.js';
 export { Planner, type PlannerMemory, type Refinement } from './planner.js';
 export type { DeviceOptions, Precision } from './device.js';
@@ -206,3 +207,4 @@ export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
 export type { ScoreCase } from './viewer/score-case.js';
 export { renderScorePage } from './viewer/score-page.js';
+export type { WarmStart } from './warm-start.js';

@@ -1,11 +1,12 @@
 import { argumentError, type WamFlowErrorCode } from './errors.js';
+import { type WarmStart, writeWarmStart } from './warm-start.js';
 
 /** How a refinement step moves the tokens along the path, see {@link PlanOptions.rule}. */
 export type StepRule = 'released' | 'integrated' | 'renoise';
 /** How a token is chosen from its posterior, see {@link PlanOptions.decode}. */
 export type DecodeRule = 'argmax' | 'median' | 'sample';
 /** How several samples become one plan, see {@link PlanOptions.reduce}. */
-export type Reduce = 'first' | 'medoid' | 'mean';
+export type Reduce = 'first' | 'medoid' | 'mean' | 'search';
 
 /** Options of one plan. What is left out is taken from {@link kPlanDefaults}. */
 export interface PlanOptions {
@@ -28,8 +29,14 @@ export interface PlanOptions {
   temperature?: number;
   /** Draw among the k most likely tokens; 0: among all. */
   topK?: number;
-  /** `medoid`: the sample nearest to all others; `mean`: of positions and directions; `first`: the first sample. */
+  /**
+   * `medoid`: the sample nearest to all others; `mean`: of positions and directions; `first`: the first sample. `search`:
+   * what scores best, among the samples and the median plan of one step, by what is known now (docs/search.md); the
+   * refinements before the last are medoids.
+   */
   reduce?: Reduce;
+  /** Begin with the plan before this one. In a batch: with the same one for every observation. Default: with noise. */
+  warmStart?: WarmStart;
   /** Compute the observation's part of the network once a plan. False: in every step; for measuring. */
   cache?: boolean;
   /**
@@ -58,14 +65,15 @@ export const kPlanDefaults = {
 
 const kRules: readonly StepRule[] = ['released', 'integrated', 'renoise'];
 const kDecodes: readonly DecodeRule[] = ['argmax', 'median', 'sample'];
-const kReduces: readonly Reduce[] = ['first', 'medoid', 'mean'];
+const kReduces: readonly Reduce[] = ['first', 'medoid', 'mean', 'search'];
 const kKnown: ReadonlySet<string> = new Set([
   ...Object.keys(kPlanDefaults),
+  'warmStart',
   'deadlineMs',
   'signal',
 ]);
 
-/** Numbers of a packed request, see native/binding/plan_packing.cpp. */
+/** Numbers of a packed request before the warm start, see native/binding/plan_packing.cpp. */
 export const kRequestSize = 13;
 
 /** What a planner and its model allow. */
@@ -73,12 +81,14 @@ export interface PlanLimits {
   maxSteps: number;
   maxSamples: number;
   vocab: number;
+  /** Seconds of a plan. */
+  horizonS: number;
 }
 
 /**
  * Checks options and writes them as the engine takes them.
  *
- * @param request [kRequestSize].
+ * @param request [kRequestSize + kWarmSize + slots].
  * @param job number by which the call can be aborted.
  * @param calledAt `performance.now()` when the call was made; the deadline counts from there.
  * @throws WamFlowError `ERR_ARGUMENT`, `ERR_NOT_FINITE`, `ERR_RANGE` naming the option.
@@ -89,7 +99,7 @@ export function writeRequest(
   limits: PlanLimits,
   job: number,
   calledAt: number,
-): { steps: number; samples: number } {
+): { steps: number; samples: number; search: boolean } {
   if (typeof options !== 'object' || options === null) {
     throw argumentError('options', 'an object', options);
   }
@@ -119,7 +129,8 @@ export function writeRequest(
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw argumentError('options.signal', 'an AbortSignal', signal);
   }
-  return { steps, samples };
+  writeWarmStart(request.subarray(kRequestSize), options.warmStart, limits.horizonS);
+  return { steps, samples, search: options.reduce === 'search' };
 }
 
 function writeSeed(request: Float64Array, seed: number | bigint): void {

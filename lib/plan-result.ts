@@ -1,3 +1,10 @@
+import {
+  kCandidateFields,
+  kExtraCandidates,
+  type PlanCandidate,
+  readCandidates,
+} from './plan-candidates.js';
+
 /** Where the time of a plan went, microseconds. */
 export interface PlanTiming {
   /** From the observation to the network's input. */
@@ -39,14 +46,29 @@ export interface Plan {
    * of it can change the plan.
    */
   margin: number;
+  /** What a search chose from, with its findings; undefined where nothing was searched. */
+  candidates?: PlanCandidate[];
+}
+
+/** What decides the size of a packed result. */
+export interface ResultShape {
+  steps: number;
+  samples: number;
+  search: boolean;
+  slots: number;
 }
 
 /** Numbers at the beginning of a packed result, see native/binding/plan_packing.cpp. */
 const kHead = 5;
 
-/** Bytes of one packed result: 5 float64, then plan, refinements, samples, log-probabilities, margins, tokens. */
-export function resultBytes(steps: number, samples: number, slots: number): number {
-  return kHead * 8 + Math.ceil((slots * (1 + steps + 4 * samples) * 4) / 8) * 8;
+/**
+ * Bytes of one packed result: 5 float64, then plan, refinements, samples, log-probabilities, margins, tokens, and of a
+ * search the further candidates and the findings of all.
+ */
+export function resultBytes({ steps, samples, search, slots }: ResultShape): number {
+  const extras = search ? kExtraCandidates : 0;
+  const found = search ? (samples + extras) * kCandidateFields : 0;
+  return kHead * 8 + Math.ceil(((slots * (1 + steps + 4 * samples + extras) + found) * 4) / 8) * 8;
 }
 
 /**
@@ -57,11 +79,11 @@ export function resultBytes(steps: number, samples: number, slots: number): numb
 export function readResult(
   buffer: ArrayBuffer,
   start: number,
-  shape: { steps: number; samples: number; slots: number },
+  shape: ResultShape,
   totalUs: number,
   out?: Float32Array,
 ): Plan {
-  const { steps, samples, slots } = shape;
+  const { steps, samples, search, slots } = shape;
   const head = new Float64Array(buffer, start, kHead);
   const stepsRun = head[0] as number;
   // In the order of the packed result.
@@ -83,10 +105,21 @@ export function readResult(
   at += samples * plan;
   const tokens: Int32Array[] = [];
   for (let i = 0; i < samples; i++) tokens.push(new Int32Array(buffer, at + i * plan, slots));
+  at += samples * plan;
+  let candidates: PlanCandidate[] | undefined;
+  if (search) {
+    const extras = Array.from(
+      { length: kExtraCandidates },
+      (_, i) => new Float32Array(buffer, at + i * plan, slots),
+    );
+    at += kExtraCandidates * plan;
+    const numbers = (samples + kExtraCandidates) * kCandidateFields;
+    candidates = readCandidates(new Float32Array(buffer, at, numbers), sampled, extras);
+  }
   let trajectory = out;
   if (trajectory) trajectory.set(planned);
   else trajectory = planned.slice();
-  return {
+  const result: Plan = {
     trajectory,
     refinements,
     samples: sampled,
@@ -102,6 +135,8 @@ export function readResult(
     confidence: Math.exp(mean(logProbability)),
     margin: least(margins),
   };
+  if (candidates) result.candidates = candidates;
+  return result;
 }
 
 function mean(values: Float32Array): number {

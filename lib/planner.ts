@@ -7,8 +7,9 @@ import type { Observation } from './observation.js';
 import { checkOut } from './out-buffer.js';
 import { ObservationPacker } from './pack-observation.js';
 import { kRequestSize, type PlanLimits, type PlanOptions, writeRequest } from './plan-options.js';
-import { type Plan, readResult, resultBytes } from './plan-result.js';
+import { type Plan, type ResultShape, readResult, resultBytes } from './plan-result.js';
 import { engineOptions, type PlannerOptions } from './planner-options.js';
+import { kWarmSize } from './warm-start.js';
 
 /** Observations of one batch at most. */
 const kMaxBatch = 16_384;
@@ -61,7 +62,7 @@ export class Planner {
   readonly #limits: PlanLimits;
   readonly #slots: number;
   readonly #packer = new ObservationPacker();
-  readonly #request = new Float64Array(kRequestSize);
+  readonly #request: Float64Array;
   #scratch = new ArrayBuffer(0);
   #jobs = 0;
   #closed: Promise<void> | undefined;
@@ -83,7 +84,9 @@ export class Planner {
     this.intervalS = tokens.interval_s;
     this.#engine = engine;
     this.#slots = tokens.waypoints * 3;
-    this.#limits = { ...options, vocab: tokens.vocab_size };
+    const horizonS = tokens.waypoints * tokens.interval_s;
+    this.#limits = { ...options, vocab: tokens.vocab_size, horizonS };
+    this.#request = new Float64Array(kRequestSize + kWarmSize + this.#slots);
   }
 
   /**
@@ -137,7 +140,7 @@ export class Planner {
     options?.signal?.throwIfAborted();
     if (out !== undefined) checkOut('out', out, this.#slots);
     const shape = this.#pack([observation], options, 'observation', 0, calledAt);
-    const bytes = resultBytes(shape.steps, shape.samples, this.#slots);
+    const bytes = resultBytes(shape);
     if (this.#scratch.byteLength < bytes) this.#scratch = new ArrayBuffer(bytes);
     const { maps, sizes, meta, values, lanes } = this.#packer;
     native().planSync(this.#engine, maps, sizes, meta, values, lanes, this.#request, this.#scratch);
@@ -238,7 +241,7 @@ export class Planner {
     path: string,
     job: number,
     calledAt: number,
-  ): { steps: number; samples: number; slots: number } {
+  ): ResultShape {
     this.#packer.clear();
     if (path === 'observation') {
       this.#packer.add(observations[0] as Observation, path);
@@ -248,7 +251,7 @@ export class Planner {
       }
     }
     const shape = writeRequest(this.#request, options, this.#limits, job, calledAt);
-    const bytes = resultBytes(shape.steps, shape.samples, this.#slots) * observations.length;
+    const bytes = resultBytes({ ...shape, slots: this.#slots }) * observations.length;
     if (bytes > kMaxResultBytes) {
       throw new WamFlowError(
         'ERR_RANGE',
@@ -290,7 +293,7 @@ export class Planner {
       const buffer = await pending;
       if (buffer === undefined) throw signal?.reason;
       const totalUs = (performance.now() - calledAt) * 1000;
-      const bytes = resultBytes(shape.steps, shape.samples, shape.slots);
+      const bytes = resultBytes(shape);
       if (observations.length === 1) return [readResult(buffer, 0, shape, totalUs)];
       // Each with a buffer of its own, so that a plan that is kept does not keep the batch.
       return observations.map((_, i) =>

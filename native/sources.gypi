@@ -80,6 +80,7 @@
       "native/model/trainer.cpp",
       "native/model/trajectory_tokens.cpp",
       "native/model/value_decoder.cpp",
+      "native/model/warm_start.cpp",
       "native/scene/dataset.cpp",
       "native/scene/features.cpp",
       "native/scene/map_match.cpp",
@@ -88,6 +89,10 @@
       "native/scene/road_map.cpp",
       "native/scene/route.cpp",
       "native/scene/unpack_observation.cpp",
+      "native/search/causal_scorer.cpp",
+      "native/search/forecast.cpp",
+      "native/search/guide.cpp",
+      "native/search/local_road.cpp",
       "native/sim/centerline.cpp",
       "native/sim/comfort.cpp",
       "native/sim/corridor.cpp",
@@ -202,6 +207,7 @@
       "native/test/planner_memory_test.cpp",
       "native/test/planner_test.cpp",
       "native/test/scene_test.cpp",
+      "native/test/search_test.cpp",
       "native/test/sim_drive_test.cpp",
       "native/test/sim_geometry_test.cpp",
       "native/test/sim_limits_test.cpp",
@@ -209,7 +215,8 @@
       "native/test/sim_scorer_test.cpp",
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
-      "native/test/trajectory_test.cpp"
+      "native/test/trajectory_test.cpp",
+      "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [
       "native/test/gpu/attention_backward_test.cpp",

@@ -5,6 +5,7 @@ import { packMap } from '../lib/pack-map.js';
 import { ObservationPacker } from '../lib/pack-observation.js';
 import { kRequestSize, writeRequest } from '../lib/plan-options.js';
 import { resultBytes } from '../lib/plan-result.js';
+import { kWarmSize } from '../lib/warm-start.js';
 import { observation, randomCheckpoint, randomNumbers } from './support/small-planner.js';
 
 const addon = native();
@@ -113,7 +114,7 @@ describe('packed plans', () => {
       0.5,
       2 ** 32,
     ];
-    const result = new ArrayBuffer(resultBytes(4, 4, 24));
+    const result = new ArrayBuffer(resultBytes({ steps: 4, samples: 4, search: false, slots: 24 }));
     let refused = 0;
     for (let i = 0; i < 1500; i++) {
       const { sizes, meta, values, lanes, request, maps } = packed();
@@ -159,7 +160,9 @@ describe('packed plans', () => {
     addon.abortPlan(engine, 12345);
     const { maps, sizes, meta, values, lanes, request } = packed();
     const plan = addon.plan(engine, maps, sizes, meta, values, lanes, request);
-    expect((await plan)?.byteLength).toBe(resultBytes(2, 2, 24));
+    expect((await plan)?.byteLength).toBe(
+      resultBytes({ steps: 2, samples: 2, search: false, slots: 24 }),
+    );
     await Promise.all([addon.closeEngine(engine), addon.closeEngine(engine)]);
     await addon.closeEngine(engine);
     expect(addon.counters()).toMatchObject({ threads: 0, jobs: 0 });
@@ -276,7 +279,7 @@ function i32(): Int32Array {
 }
 
 function f64(): Float64Array {
-  return new Float64Array(kRequestSize);
+  return new Float64Array(kRequestSize + kWarmSize + 24);
 }
 
 function recording(): Parameters<Addon['addRecording']>[2] {
@@ -288,11 +291,11 @@ function packed() {
   const packer = new ObservationPacker();
   packer.add(observation(3), 'observation');
   const { sizes, maps } = packer;
-  const request = new Float64Array(kRequestSize);
+  const request = new Float64Array(kRequestSize + kWarmSize + 24);
   writeRequest(
     request,
     { steps: 2, samples: 2 },
-    { maxSteps: 4, maxSamples: 4, vocab: 101 },
+    { maxSteps: 4, maxSamples: 4, vocab: 101, horizonS: 4 },
     1,
     performance.now(),
   );

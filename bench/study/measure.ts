@@ -8,7 +8,12 @@ import { measureBaseline, measureFixed } from '../../lib/eval/measured.js';
 import { WindowJudge } from '../../lib/eval/metrics.js';
 import { scorePlans } from '../../lib/eval/pdm-pass.js';
 import { type PdmValues, pdmValues } from '../../lib/eval/pdm-table.js';
-import { type Case, measureLatency, type RunOptions, runPlanner } from '../../lib/eval/planner-runs.js';
+import {
+  type Case,
+  measureLatency,
+  type RunOptions,
+  runPlanner,
+} from '../../lib/eval/planner-runs.js';
 import { RoadArea } from '../../lib/eval/road-area.js';
 import { egoKey } from '../../lib/eval/select-windows.js';
 import { meanOfKnown, type WindowValues } from '../../lib/eval/summary.js';
@@ -57,8 +62,8 @@ export interface Measurement {
 }
 
 export interface MeasureOptions {
-  /** Folder of the checkpoints. */
-  folder: string;
+  /** Folder of a contender's checkpoints. */
+  folder: (key: string) => string;
   seeds: (key: string) => readonly number[];
   latencyCalls: number;
   onProgress: (text: string) => void;
@@ -77,7 +82,13 @@ export async function measure(
   for (const name of ['recorded driver', 'constant velocity']) {
     const baseline = baselines.find((of) => of.name === name)!;
     const { values, plans } = measureBaseline(baseline, windows, cases);
-    const row: Row = { key: name, title: name, mode: null, values: [flatten(values)], latencyMs: null };
+    const row: Row = {
+      key: name,
+      title: name,
+      mode: null,
+      values: [flatten(values)],
+      latencyMs: null,
+    };
     rows.push(row);
     sets.push(plans as never);
     owner.push({ row, seed: 0 });
@@ -85,9 +96,18 @@ export async function measure(
   for (const contender of contenders) {
     for (const mode of contender.modes) {
       options.onProgress(`${contender.title}: ${describeMode(mode)}`);
-      const row: Row = { key: contender.key, title: contender.title, mode, values: [], latencyMs: null };
+      const row: Row = {
+        key: contender.key,
+        title: contender.title,
+        mode,
+        values: [],
+        latencyMs: null,
+      };
       for (const [k, seed] of options.seeds(contender.key).entries()) {
-        const folder = join(options.folder, seed === 0 ? contender.key : `${contender.key}-${seed}`);
+        const folder = join(
+          options.folder(contender.key),
+          seed === 0 ? contender.key : `${contender.key}-${seed}`,
+        );
         const done = await planAll(folder, mode, cases, k === 0 ? options.latencyCalls : 0);
         row.values.push(done.values);
         if (k === 0) row.latencyMs = done.latencyMs;
@@ -99,7 +119,8 @@ export async function measure(
   }
   options.onProgress(`scoring ${sets.length} sets of plans`);
   const pass = await scorePlans(windows, sets as never, { signal: undefined, onWindow: () => {} });
-  for (const [i, { row, seed }] of owner.entries()) Object.assign(row.values[seed]!, flattenPdm(pass.values[i]!));
+  for (const [i, { row, seed }] of owner.entries())
+    Object.assign(row.values[seed]!, flattenPdm(pass.values[i]!));
   const closed: Row = {
     key: 'PDM-Closed',
     title: 'PDM-Closed',
@@ -168,8 +189,8 @@ async function planAll(folder: string, mode: Mode, cases: readonly Case[], laten
     maxSteps: 10,
   });
   try {
-    const { steps, decode } = mode;
-    const settings = { steps, decode, rule: 'renoise' as const };
+    const { steps, decode, rule = 'renoise' } = mode;
+    const settings = { steps, decode, rule };
     const run: RunOptions = {
       samples: mode.samples,
       reduce: mode.reduce,
@@ -189,7 +210,9 @@ async function planAll(folder: string, mode: Mode, cases: readonly Case[], laten
 }
 
 function flatten(values: WindowValues): Record<string, Float64Array> {
-  return Object.fromEntries(Object.entries(values).flatMap(([name, of]) => (of ? [[name, of]] : [])));
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, of]) => (of ? [[name, of]] : [])),
+  );
 }
 
 function flattenPdm(values: PdmValues): Record<string, Float64Array> {
@@ -210,10 +233,17 @@ function figuresOf(
   return Object.fromEntries(
     names.flatMap((name) => {
       const lists = models.map((values) => values[name]!);
-      const each = lists[0]!.map((_, i) => lists.reduce((sum, of) => sum + of[i]!, 0) / lists.length);
+      const each = lists[0]!.map(
+        (_, i) => lists.reduce((sum, of) => sum + of[i]!, 0) / lists.length,
+      );
       const mean = meanOfKnown(each);
       if (Number.isNaN(mean)) return [];
-      return [[name, { mean, ci: bootstrap.interval(each), deviation: deviation(lists.map(meanOfKnown)) }]];
+      return [
+        [
+          name,
+          { mean, ci: bootstrap.interval(each), deviation: deviation(lists.map(meanOfKnown)) },
+        ],
+      ];
     }),
   );
 }

@@ -1,12 +1,14 @@
 // The rows of docs/results.md: which checkpoints, and how plans are made with them.
 
 import type { EvaluateDecode } from '../../lib/eval/planner-runs.js';
-import type { Reduce } from '../../lib/plan-options.js';
+import type { Reduce, StepRule } from '../../lib/plan-options.js';
 
 /** How plans are made. */
 export interface Mode {
   steps: number;
   decode: EvaluateDecode;
+  /** Default `renoise`. */
+  rule?: StepRule;
   samples: number;
   reduce: Reduce;
   /** Frames of a vehicle in order, each beginning with the plan before it at this time of the path; null: each for itself. */
@@ -26,8 +28,15 @@ export interface Contender {
 /** Training seeds of every contender. */
 export const kSeeds = [1, 2, 3] as const;
 
-const plain = { samples: 1, reduce: 'first', warmStart: null } as const;
-const flow = (decode: EvaluateDecode, steps: number): Mode => ({ ...plain, decode, steps, passes: steps });
+/** A plan by itself, of one sample. */
+export const plain = { samples: 1, reduce: 'first', warmStart: null } as const;
+/** ... of a parallel decoder. */
+export const flow = (decode: EvaluateDecode, steps: number): Mode => ({
+  ...plain,
+  decode,
+  steps,
+  passes: steps,
+});
 
 /** Decoding modes of every parallel decoder of tokens. */
 const kFlowModes = [
@@ -41,13 +50,13 @@ const kFlowModes = [
 const kSlots = 24;
 const kSearched = 16;
 /** Passes of a search: the posterior of the mask tokens stands for all samples in the first step. */
-const searched = (steps: number, warmStart: number | null): Mode => ({
+export const searched = (steps: number, warmStart: number | null, samples = kSearched): Mode => ({
   steps,
   decode: 'sample',
-  samples: kSearched,
+  samples,
   reduce: 'search',
   warmStart,
-  passes: warmStart === null ? 1 + kSearched * (steps - 1) : 1 + kSearched * steps,
+  passes: warmStart === null ? 1 + samples * (steps - 1) : 1 + samples * steps,
 });
 
 /** Time of the path at which plans begin with the one before. */
@@ -69,7 +78,13 @@ export const kContenders: readonly Contender[] = [
   {
     key: 'diffusion',
     title: 'diffusion (DDIM)',
-    modes: [flow('median', 1), flow('median', 5), flow('sample', 2), flow('sample', 5), flow('sample', 10)],
+    modes: [
+      flow('median', 1),
+      flow('median', 5),
+      flow('sample', 2),
+      flow('sample', 5),
+      flow('sample', 10),
+    ],
   },
   { key: 'mixture', title: 'mixture flow', modes: kFlowModes },
   { key: 'flow', title: 'metric flow', modes: kFlowModes },
@@ -89,13 +104,19 @@ export const kContenders: readonly Contender[] = [
 /** The bundled model before and after alignment: one model each, trained longer. */
 export const kBundled: readonly Contender[] = [
   { key: 'mini-supervised', title: 'mini, supervised', modes: kFlowModes },
-  { key: 'mini', title: 'mini, aligned', modes: kFlowModes.concat([searched(5, null), searched(5, kWarmTime)]) },
+  {
+    key: 'mini',
+    title: 'mini, aligned',
+    modes: kFlowModes.concat([searched(5, null), searched(5, kWarmTime)]),
+  },
 ];
 
 /** A mode in words. */
-export function describeMode({ steps, decode, samples, reduce, warmStart }: Mode): string {
+export function describeMode({ steps, decode, rule, samples, reduce, warmStart }: Mode): string {
   const parts = [decode, `${steps} ${steps === 1 ? 'step' : 'steps'}`];
-  if (samples > 1) parts.push(reduce === 'search' ? `search of ${samples}` : `${reduce} of ${samples}`);
+  if (rule) parts.push(rule);
+  if (samples > 1)
+    parts.push(reduce === 'search' ? `search of ${samples}` : `${reduce} of ${samples}`);
   if (warmStart !== null) parts.push('warm start');
   return parts.join(', ');
 }

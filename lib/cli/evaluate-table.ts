@@ -76,7 +76,8 @@ export function grouped(evaluation: Evaluation, rows: string[][]): string[][] {
 
 /** Planner and options of a row. */
 export function label(
-  row: Pick<RowHead, 'planner' | 'steps' | 'decode' | 'rule' | 'samples'>,
+  row: Pick<RowHead, 'planner' | 'steps' | 'decode' | 'rule' | 'samples'> &
+    Partial<Pick<RowHead, 'reduce' | 'warmStart'>>,
 ): string {
   if (row.decode === null) return row.planner;
   const parts = [
@@ -84,7 +85,8 @@ export function label(
     row.decode,
     `${row.steps} ${row.steps === 1 ? 'step' : 'steps'}`,
     row.steps > 1 ? row.rule : null,
-    row.samples > 1 ? `of ${row.samples}` : null,
+    row.samples > 1 ? `${row.reduce === 'search' ? 'search ' : ''}of ${row.samples}` : null,
+    row.warmStart ? `warm ${row.warmStart}` : null,
   ];
   return parts.filter((part) => part !== null).join(' ');
 }

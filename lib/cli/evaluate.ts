@@ -23,6 +23,7 @@ import {
   print,
   printJson,
 } from './command.js';
+import { kWarmStartTime } from '../warm-start.js';
 import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
 import { printClosedLoop } from './evaluate-closed-loop.js';
 import { printHumanReport } from './evaluate-human.js';
@@ -43,6 +44,7 @@ interface EvaluateCommandOptions extends CommonOptions, DeviceFlags {
   samples: number;
   reduce: Reduce;
   temperature: number;
+  warmStart?: number;
   seeds: number;
   model: string;
   threads: number;
@@ -93,10 +95,18 @@ export function evaluateCommand(): Command {
     .option('--samples <K>', 'samples that a plan is reduced from', integerOption(1, 4096), 1)
     .addOption(
       new Option('--reduce <how>', 'of samples to a plan')
-        .choices(['first', 'medoid', 'mean'])
+        .choices(['first', 'medoid', 'mean', 'search'])
         .default('medoid'),
     )
     .option('--temperature <T>', 'of sampling', numberOption(0.001, 1000), 1)
+    .addOption(
+      new Option(
+        '--warm-start [t0]',
+        `begin each frame of a vehicle with the plan before it, at this time of the path (default: ${kWarmStartTime})`,
+      )
+        .argParser(numberOption(0.001, 0.999))
+        .preset(String(kWarmStartTime)),
+    )
     .option('--seeds <N>', 'runs with different random numbers', integerOption(1, 1000), 1)
     .option('--model <name>', 'mini or a checkpoint folder', 'mini')
     .option('--threads <N>', 'threads of the planner', integerOption(1, 1024), 1)
@@ -156,6 +166,12 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
   const name = options.data ?? 'examples';
   try {
     if (options.closedLoop) {
+      if (options.warmStart !== undefined) {
+        throw new WamFlowError(
+          'ERR_USAGE',
+          '--warm-start: closed loop plans every frame for itself',
+        );
+      }
       const evaluation = await drive(planner, data, options, {
         split,
         signal,
@@ -177,6 +193,7 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
       samples: options.samples,
       reduce: options.reduce,
       temperature: options.temperature,
+      warmStart: options.warmStart,
       seeds: options.seeds,
       resamples: options.resamples,
       latencyCalls: options.latencyCalls,

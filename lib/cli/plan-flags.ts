@@ -50,6 +50,7 @@ export function addPlanFlags(command: Command): Command {
         'first',
         'medoid',
         'mean',
+        'search',
       ]),
     )
     .option('--temperature <t>', 'of sampling (default: 1)', numberOption(1e-3, 1e3))

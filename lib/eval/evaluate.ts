@@ -4,6 +4,7 @@ import { observationFromWindow } from '../scenario/observe.js';
 import type { ScenarioData, ScenarioMap, ScenarioWindow } from '../scenario/types.js';
 import { baselines } from './baselines.js';
 import { GroupBootstrap, type Interval } from './bootstrap.js';
+import { framesBefore } from './frames.js';
 import { measureBaseline, measureFixed, measurePlanner, type RowHead } from './measured.js';
 import { WindowJudge } from './metrics.js';
 import { type PdmPass, scorePlans } from './pdm-pass.js';
@@ -49,6 +50,11 @@ export interface EvaluateOptions {
   reduce?: Reduce;
   /** Of sampling. Default 1. */
   temperature?: number;
+  /**
+   * Plan the frames of a vehicle in order and begin each with the plan before it, at this time of the path
+   * (`warmStart` of a plan). Default: every window for itself.
+   */
+  warmStart?: number;
   /** Runs with different random numbers; metrics are means over them. Default 1. */
   seeds?: number;
   /** Calls that are timed for each row. Default 100; 0 for none. */
@@ -150,11 +156,16 @@ export async function evaluate(
 
 function prepare(windows: readonly ScenarioWindow[]): Case[] {
   const roads = new Map<ScenarioMap, RoadArea>();
-  return windows.map((window) => {
+  const before = framesBefore(windows);
+  return windows.map((window, i) => {
     const { map } = window.recording;
     const road = roads.get(map) ?? new RoadArea(map);
     roads.set(map, road);
-    return { observation: observationFromWindow(window), judge: new WindowJudge(window, road) };
+    return {
+      observation: observationFromWindow(window),
+      judge: new WindowJudge(window, road),
+      before: before[i],
+    };
   });
 }
 
@@ -179,6 +190,7 @@ function runOptionsOf(options: EvaluateOptions, onPlan: () => void): RunOptions 
     samples: positive('samples', options.samples ?? 1),
     reduce: options.reduce ?? 'medoid',
     temperature: options.temperature ?? 1,
+    warmStart: options.warmStart ?? null,
     seeds: positive('seeds', options.seeds ?? 1),
     latencyCalls: options.latencyCalls ?? 100,
     signal: options.signal,

@@ -1,3 +1,4 @@
+import type { Reduce } from '../plan-options.js';
 import type { ScenarioWindow } from '../scenario/types.js';
 import type { Baseline } from './baselines.js';
 import type { Trajectory } from './metrics.js';
@@ -19,6 +20,9 @@ export interface RowHead {
   rule: Settings['rule'] | null;
   /** Samples that each plan was reduced from. */
   samples: number;
+  reduce: Reduce | null;
+  /** Time of the path at which frames begin with the plan before them; null: every plan is for itself. */
+  warmStart: number | null;
   /** Samples that `minAde` is the best of; null where nothing was sampled. */
   minAdeSamples: number | null;
   seeds: number;
@@ -63,6 +67,8 @@ export function measureFixed(
     decode: null,
     rule: null,
     samples: 1,
+    reduce: null,
+    warmStart: null,
     minAdeSamples: null,
     seeds: 1,
     adeSeedDeviation: null,
@@ -86,10 +92,12 @@ export async function measurePlanner(
       planner: name,
       ...each,
       samples: run.samples,
+      reduce: run.reduce,
+      warmStart: run.warmStart,
       minAdeSamples: done.minAdeSamples,
       seeds: run.seeds,
       adeSeedDeviation: run.seeds > 1 ? deviation(done.adeOfSeed) : null,
-      latencyMs: await measureLatency(planner, each, cases, run),
+      latencyMs: await measureLatency(planner, each, cases, run, done.plans[0]),
     };
     measured.push({ head, values: done.values, plans: done.plans });
   }

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Observation } from '../observation.js';
 import type { DecodeRule, Reduce, StepRule } from '../plan-options.js';
+import type { WarmStart } from '../warm-start.js';
 import { quantile } from './bootstrap.js';
+import type { FrameBefore } from './frames.js';
 import { minAde, type Trajectory, type WindowJudge } from './metrics.js';
 import { addMetrics, type WindowValues, windowValues } from './summary.js';
 
@@ -21,6 +23,8 @@ export interface EvaluatedPlanOptions {
   rule: StepRule;
   reduce: Reduce;
   temperature: number;
+  /** Of frames that have one before them, when `evaluate` is asked for it. */
+  warmStart?: WarmStart;
 }
 
 /** What `evaluate` needs of a plan: poses [8, 3] in the ego's present frame. */
@@ -40,6 +44,8 @@ export interface EvaluatedPlanner {
 export interface Case {
   observation: Observation;
   judge: WindowJudge;
+  /** The frame of the same ego before it; null: none. */
+  before: FrameBefore | null;
 }
 
 /** What differs between the rows of a planner. */
@@ -54,6 +60,8 @@ export interface RunOptions {
   samples: number;
   reduce: Reduce;
   temperature: number;
+  /** Frames in order, each with the plan before it from this time of the path on; null: each for itself. */
+  warmStart: number | null;
   seeds: number;
   latencyCalls: number;
   signal: AbortSignal | undefined;
@@ -81,7 +89,10 @@ const kInFlight = 16;
 const kSeedStride = 2 ** 24;
 const kWarmUpCalls = 5;
 
-/** Plans every case with every seed. Rejects with the signal's reason when aborted. */
+/**
+ * Plans every case with every seed; with a warm start the frames of an ego in order, all with the seed of the first.
+ * Rejects with the signal's reason when aborted.
+ */
 export async function runPlanner(
   planner: EvaluatedPlanner,
   settings: Settings,
@@ -92,10 +103,14 @@ export async function runPlanner(
   const isSampled = samples > 1 || settings.decode.startsWith('sample');
   const values = windowValues(cases.length, isSampled);
   const adeOfSeed = new Array<number>(seeds).fill(0);
+  const chains = options.warmStart === null ? cases.map((_, i) => [i]) : chainsOf(cases);
   const plans = Array.from({ length: seeds }, () => new Array<Trajectory>(cases.length));
-  const planCase = async (seed: number, i: number) => {
+  const planCase = async (seed: number, i: number, first: number) => {
     const { observation, judge } = cases[i];
-    const planOptions = planOptionsOf(settings, options, seed * kSeedStride + i);
+    const planOptions = {
+      ...planOptionsOf(settings, options, seed * kSeedStride + first),
+      ...warmStartOf(cases[i], options, plans[seed]),
+    };
     const { plan, drawn } = await draw(planner, observation, planOptions, isSampled);
     const metrics = judge.metrics(plan);
     plans[seed][i] = plan;
@@ -105,22 +120,53 @@ export async function runPlanner(
     options.onPlan();
   };
   for (let seed = 0; seed < seeds; ++seed) {
-    for (let from = 0; from < cases.length; from += kInFlight) {
+    for (let from = 0; from < chains.length; from += kInFlight) {
       options.signal?.throwIfAborted();
-      const count = Math.min(kInFlight, cases.length - from);
-      await Promise.all(Array.from({ length: count }, (_, k) => planCase(seed, from + k)));
+      await Promise.all(
+        chains.slice(from, from + kInFlight).map(async (chain) => {
+          for (const i of chain) {
+            options.signal?.throwIfAborted();
+            await planCase(seed, i, chain[0]);
+          }
+        }),
+      );
     }
   }
   const minAdeSamples = isSampled ? Math.max(samples, kMinAdeSamples) : null;
   return { values, minAdeSamples, adeOfSeed, plans };
 }
 
-/** Times synchronous calls over the cases in turn; null when the planner has none or no call is wanted. */
+/** Cases that begin with each other's plans, in order. */
+function chainsOf(cases: readonly Case[]): number[][] {
+  const next = new Map(cases.flatMap(({ before }, i) => (before ? [[before.index, i]] : [])));
+  return cases.flatMap(({ before }, i) => {
+    if (before) return [];
+    const chain: number[] = [];
+    for (let at: number | undefined = i; at !== undefined; at = next.get(at)) chain.push(at);
+    return [chain];
+  });
+}
+
+function warmStartOf(
+  { before }: Case,
+  { warmStart: t0 }: Pick<RunOptions, 'warmStart'>,
+  plans: readonly Trajectory[],
+): { warmStart?: WarmStart } {
+  if (!before || t0 === null) return {};
+  const { index, elapsedS, motion } = before;
+  return { warmStart: { trajectory: plans[index], elapsedS, motion, t0 } };
+}
+
+/**
+ * Times synchronous calls over the cases in turn; null when the planner has none or no call is wanted.
+ * `plans`: what the cases got, to begin with.
+ */
 export async function measureLatency(
   planner: EvaluatedPlanner,
   settings: Settings,
   cases: readonly Case[],
   options: RunOptions,
+  plans: readonly Trajectory[],
 ): Promise<{ p50: number; p99: number } | null> {
   if (!planner.planSync || options.latencyCalls === 0) return null;
   const planOptions = planOptionsOf(settings, options, 0);
@@ -129,9 +175,10 @@ export async function measureLatency(
     // A turn of the event loop between calls, so that an abort is heard.
     await setImmediate();
     options.signal?.throwIfAborted();
-    const { observation } = cases[call % cases.length];
+    const of = cases[call % cases.length];
+    const callOptions = { ...planOptions, ...warmStartOf(of, options, plans) };
     const before = performance.now();
-    planner.planSync(observation, planOptions);
+    planner.planSync(of.observation, callOptions);
     if (call >= kWarmUpCalls) times.push(performance.now() - before);
   }
   times.sort((a, b) => a - b);
@@ -167,7 +214,8 @@ async function draw(
     samples: kMinAdeSamples,
     reduce: 'first',
   });
-  // The first of six samples is the plan that one sample alone would give.
-  if (options.samples === 1) return { plan: samples[0], drawn: samples };
+  // The first of six samples is the plan that one sample alone would give, unless that is searched.
+  if (options.samples === 1 && options.reduce !== 'search')
+    return { plan: samples[0], drawn: samples };
   return { plan: (await planner.plan(observation, options)).trajectory, drawn: samples };
 }

@@ -36,7 +36,7 @@ void Rollouts::run(const Policy& policy, std::span<const scene::Features* const>
   std::vector<int> blocks(scenes.size());
   std::vector<const std::int32_t*> inputs(scenes.size());
   for (std::size_t i = 0; i < scenes.size(); ++i) {
-    refiners_[i]->seed(seeds[i], samples_);
+    refiners_[i]->seed(seeds[i], samples_, false);
     refiners_[i]->start();
   }
   for (int k = 0; k < options.steps; ++k) {

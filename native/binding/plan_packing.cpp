@@ -24,10 +24,18 @@ enum RequestField {
   kReduce,
   kCache,
   kDeadlineMs,  // from now; infinite: none
-  kRequestFields,
+  kWarm,        // 1: the rest is read
+  kWarmT0,
+  kWarmElapsed,
+  kWarmX,
+  kWarmY,
+  kWarmHeading,
+  kRequestFields,  // then the trajectory of the plan before
 };
 
 enum ResultField { kStepsRun, kFeaturesUs, kPrefixUs, kStepsUs, kQueueUs, kResultFields };
+
+constexpr std::size_t kCandidateFields = 10 + 2 * search::kSpans;
 
 // Beyond a week a deadline is none; keeps the sum of time points in range.
 constexpr double kLongestDeadlineMs = 7.0 * 24 * 3600 * 1000;
@@ -41,12 +49,47 @@ double integer(std::span<const double> request, RequestField field, double min, 
   return value;
 }
 
+void read_warm_start(std::span<const double> request, model::WarmStart& warm) {
+  warm.trajectory.clear();
+  if (integer(request, kWarm, 0, 1, "warmStart") == 0) return;
+  for (std::size_t i = kWarmT0; i < request.size(); ++i) {
+    if (!std::isfinite(request[i])) throw Error("ERR_NOT_FINITE", "warmStart: expected finite numbers");
+  }
+  warm.t0 = request[kWarmT0], warm.elapsed_s = request[kWarmElapsed];
+  for (int k = 0; k < 3; ++k) warm.motion[k] = request[static_cast<std::size_t>(kWarmX + k)];
+  for (std::size_t i = kRequestFields; i < request.size(); ++i) {
+    warm.trajectory.push_back(static_cast<float>(request[i]));
+  }
+  if (warm.trajectory.empty()) throw Error("ERR_SHAPE", "warmStart.trajectory: expected poses");
+}
+
 std::size_t padded(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
 
-std::size_t result_stride(int steps, int samples, int slots) {
+std::size_t result_stride(const model::PlanOptions& options, int slots) {
   const auto plan = sizeof(float) * static_cast<std::size_t>(slots);
-  const auto plans = 1 + static_cast<std::size_t>(steps) + 4 * static_cast<std::size_t>(samples);
-  return kResultFields * sizeof(double) + padded(plan * plans);
+  const auto samples = static_cast<std::size_t>(options.samples);
+  auto plans = 1 + static_cast<std::size_t>(options.steps) + 4 * samples;
+  std::size_t found = 0;
+  if (options.reduce == model::Reduce::search) {
+    plans += model::kExtraCandidates;
+    found = (samples + model::kExtraCandidates) * kCandidateFields * sizeof(float);
+  }
+  return kResultFields * sizeof(double) + padded(plan * plans + found);
+}
+
+/// Numbers of a candidate of a search; lib/plan-result.ts names them.
+std::byte* put_candidate(std::byte* out, const search::Findings& f, double score) {
+  float fields[kCandidateFields], *next = fields;
+  const auto add = [&](double value) { *next++ = static_cast<float>(value); };
+  add(score);
+  for (const double value : f.clearance) add(value);
+  for (const double value : f.time_to_collision) add(value);
+  for (const double value : {f.off_road, f.against, f.past_red, f.progress, f.reference, f.discomfort, f.off_center,
+                             f.inconsistency, f.deviation}) {
+    add(value);
+  }
+  std::memcpy(out, fields, sizeof fields);
+  return out + sizeof fields;
 }
 
 /// Copies what is there and leaves the rest of the field's `room` items as it is.
@@ -60,8 +103,8 @@ std::byte* put(std::byte* out, const std::vector<T>& items, std::size_t room) {
 }  // namespace
 
 double read_request(std::span<const double> request, const model::PlanLimits& limits, model::PlanOptions& options) {
-  if (request.size() != kRequestFields) {
-    throw Error("ERR_SHAPE", "request: expected " + std::to_string(kRequestFields) + " numbers");
+  if (request.size() < kRequestFields) {
+    throw Error("ERR_SHAPE", "request: expected " + std::to_string(kRequestFields) + " numbers or more");
   }
   options.steps = static_cast<int>(integer(request, kSteps, 1, limits.max_steps, "steps"));
   options.samples = static_cast<int>(integer(request, kSamples, 1, limits.max_samples, "samples"));
@@ -76,7 +119,7 @@ double read_request(std::span<const double> request, const model::PlanLimits& li
     throw Error("ERR_RANGE", "temperature: expected a positive number");
   }
   options.top_k = static_cast<int>(integer(request, kTopK, 0, 1 << 30, "topK"));
-  options.reduce = static_cast<model::Reduce>(integer(request, kReduce, 0, 2, "reduce"));
+  options.reduce = static_cast<model::Reduce>(integer(request, kReduce, 0, 3, "reduce"));
   options.cache = integer(request, kCache, 0, 1, "cache") != 0;
   const double deadline_ms = request[kDeadlineMs];
   options.deadline = std::chrono::steady_clock::time_point::max();
@@ -84,6 +127,7 @@ double read_request(std::span<const double> request, const model::PlanLimits& li
     options.deadline = std::chrono::steady_clock::now() +
                        std::chrono::microseconds(deadline_ms > 0 ? static_cast<std::int64_t>(deadline_ms * 1000) : 0);
   }
+  read_warm_start(request, options.warm);
   options.abort = nullptr;
   options.on_step = nullptr;
   return request[kJob];
@@ -115,11 +159,11 @@ void read_observations(std::span<const std::int32_t> sizes, std::span<const std:
 }
 
 std::size_t result_bytes(const PlanWork& work, int slots) {
-  return static_cast<std::size_t>(work.count) * result_stride(work.options.steps, work.options.samples, slots);
+  return static_cast<std::size_t>(work.count) * result_stride(work.options, slots);
 }
 
 void write_results(const PlanWork& work, int slots, std::byte* out) {
-  const std::size_t stride = result_stride(work.options.steps, work.options.samples, slots);
+  const std::size_t stride = result_stride(work.options, slots);
   const auto plan = static_cast<std::size_t>(slots);
   const std::size_t sampled = plan * static_cast<std::size_t>(work.options.samples);
   for (int i = 0; i < work.count; ++i, out += stride) {
@@ -137,7 +181,11 @@ void write_results(const PlanWork& work, int slots, std::byte* out) {
     next = put(next, output.samples, sampled);
     next = put(next, output.log_probability, sampled);
     next = put(next, output.margin, sampled);
-    put(next, output.tokens, sampled);
+    next = put(next, output.tokens, sampled);
+    next = put(next, output.extra_candidates, output.extra_candidates.size());
+    for (std::size_t k = 0; k < output.scores.size(); ++k) {
+      next = put_candidate(next, output.findings[k], output.scores[k]);
+    }
   }
 }
 

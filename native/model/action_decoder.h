@@ -9,16 +9,23 @@
 
 namespace wam::model {
 
+/// What a plan begins with.
+struct PlanStart {
+  /// [waypoints, 3] poses of the plan before this one as a plan from now, when options.warm is given; else null.
+  const float* earlier = nullptr;
+  double center_offset = 0;  // of those poses
+};
+
 class ActionDecoder {
  public:
   virtual ~ActionDecoder() = default;
 
-  /// Throws Error(ERR_RANGE) for options that this decoder has no meaning for.
+  /// Throws Error(ERR_RANGE, ERR_ARGUMENT) for options that this decoder has no meaning for.
   virtual void check(const PlanOptions& options) const = 0;
   /// Takes over an observation. What `queue_*` read is in place after this, and they are operations alone: the same ones
   /// whatever the observation, on a device of its own memory.
-  virtual void begin(const scene::Features& features, const PlanOptions& options) = 0;
-  virtual void queue_prefix() = 0;
+  virtual void begin(const scene::Features& features, const PlanOptions& options, const PlanStart& start) = 0;
+  virtual void queue_prefix(const PlanOptions& options) = 0;
   /// Step k of options.steps. False when `watch` gave it up: the plan of step k - 1 stands.
   virtual bool queue_step(const PlanOptions& options, int k, const LayerWatch& watch) = 0;
   /// Makes step k the last one after all, which `queue_step` took for one between others. Its logits still stand.
@@ -30,10 +37,17 @@ class ActionDecoder {
   virtual void fetch(int k, bool all) = 0;
   /// Poses [waypoints, 3] of a sample after step k.
   virtual void write_poses(int k, int sample, double speed, double center_offset, float* pose) = 0;
+  /// Whether a plan with these options also gives the medians of the first posterior, which a search looks at, and their
+  /// poses once everything was fetched.
+  virtual bool has_median(const PlanOptions&) const { return false; }
+  virtual void write_median(double, double, float*) {}
   /// Tokens, their log-probability and margin after the last step, k; sizes are set.
   virtual void write_decision(const PlanOptions& options, int k, PlanOutput& out) = 0;
   virtual std::size_t bytes() const = 0;
 };
+
+/// Throws Error(ERR_ARGUMENT) when a plan shall begin with the one before.
+void refuse_warm_start(const PlanOptions& options, const char* decoder);
 
 /// The decoder that the model's configuration names.
 std::unique_ptr<ActionDecoder> make_action_decoder(std::shared_ptr<const Model> model, Backend& backend,

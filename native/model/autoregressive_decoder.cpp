@@ -39,13 +39,14 @@ AutoregressiveDecoder::AutoregressiveDecoder(std::shared_ptr<const Model> model,
 }
 
 void AutoregressiveDecoder::check(const PlanOptions& o) const {
+  refuse_warm_start(o, "autoregressive");
   if (o.steps != 1) {
     throw Error("ERR_RANGE", "steps: an autoregressive decoder has no refinement steps; expected 1, received " +
                                  std::to_string(o.steps));
   }
 }
 
-void AutoregressiveDecoder::begin(const scene::Features& features, const PlanOptions& o) {
+void AutoregressiveDecoder::begin(const scene::Features& features, const PlanOptions& o, const PlanStart&) {
   rows_ = static_cast<std::size_t>(o.samples) * config_.slots();
   for (int s = 0; s < o.samples; ++s) seed_[static_cast<std::size_t>(s)] = sample_seed(o.seed, s);
   // Tokens cannot come one by one without the keys and values of those before.

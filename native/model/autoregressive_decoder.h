@@ -13,8 +13,8 @@ class AutoregressiveDecoder : public ActionDecoder {
  public:
   AutoregressiveDecoder(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits);
   void check(const PlanOptions& options) const override;
-  void begin(const scene::Features& features, const PlanOptions& options) override;
-  void queue_prefix() override { network_.encode_prefix(); }
+  void begin(const scene::Features& features, const PlanOptions& options, const PlanStart& start) override;
+  void queue_prefix(const PlanOptions&) override { network_.encode_prefix(); }
   bool queue_step(const PlanOptions& options, int k, const LayerWatch& watch) override;
   /// There is no step between others.
   void decode_again(const PlanOptions&, int) override {}

@@ -8,25 +8,44 @@ FlowDecoder::FlowDecoder(std::shared_ptr<const Model> model, Backend& backend, P
     : config_(model->config()),
       network_(model, backend, limits.max_samples),
       refiner_(config_, network_.metric(), backend, limits),
-      tokens_(config_) {}
+      tokens_(config_),
+      earlier_(static_cast<std::size_t>(config_.slots())) {}
 
-void FlowDecoder::begin(const scene::Features& features, const PlanOptions& o) {
+void FlowDecoder::begin(const scene::Features& features, const PlanOptions& o, const PlanStart& start) {
   network_.set_prefix(features, o.samples, o.cache);
-  refiner_.seed(o.seed, o.samples);
+  refiner_.seed(o.seed, o.samples, has_median(o));
+  if (start.earlier == nullptr) return;
+  tokens_.encode_poses(start.earlier, features.speed, start.center_offset, earlier_.data());
+  refiner_.set_warm(earlier_.data(), o.seed, o.warm.t0);
 }
 
-void FlowDecoder::queue_prefix() {
+void FlowDecoder::queue_prefix(const PlanOptions& o) {
   network_.encode_prefix();
-  refiner_.start();
+  if (!o.warm.given()) return refiner_.start();
+  refiner_.start_warm();
+  if (has_median(o)) refiner_.decode_median(network_.logits(network_.mask_tokens(), 1));
 }
 
-int FlowDecoder::active(const PlanOptions& o, int k) const { return k == 0 && config_.mask_at_zero ? 1 : o.samples; }
+bool FlowDecoder::is_masked(const PlanOptions& o, int k) const {
+  return k == 0 && config_.mask_at_zero && !o.warm.given();
+}
+
+int FlowDecoder::active(const PlanOptions& o, int k) const { return is_masked(o, k) ? 1 : o.samples; }
+
+bool FlowDecoder::has_median(const PlanOptions& o) const {
+  return o.reduce == Reduce::search && (config_.mask_at_zero || !o.warm.given());
+}
+
+void FlowDecoder::write_median(double speed, double center_offset, float* pose) {
+  tokens_.decode(refiner_.median(), speed, center_offset, pose);
+}
 
 bool FlowDecoder::queue_step(const PlanOptions& o, int k, const LayerWatch& watch) {
-  const bool masked = k == 0 && config_.mask_at_zero;
   const int rows = active(o, k) * config_.slots();
-  const real* logits = network_.logits(masked ? network_.mask_tokens() : refiner_.state(), active(o, k), watch);
+  const real* logits =
+      network_.logits(is_masked(o, k) ? network_.mask_tokens() : refiner_.state(), active(o, k), watch);
   if (logits == nullptr) return false;
+  if (k == 0 && has_median(o) && !o.warm.given()) refiner_.decode_median(logits);
   if (k + 1 == o.steps) {
     refiner_.decode(logits, rows, o, o.last_decode, k);
   } else {

@@ -10,13 +10,19 @@
 
 #include "core/backend.h"
 #include "model/config.h"
+#include "model/warm_start.h"
 #include "scene/observation.h"
+#include "search/causal_scorer.h"
 
 namespace wam::model {
 
 class Model;
 
-enum class Reduce { first, medoid, mean };
+/// search: the candidate that scores best by what is known when one plans (search/causal_scorer.h).
+enum class Reduce { first, medoid, mean, search };
+
+/// What a search chose from, in this order: the samples, the median plan of one step, the plan before this one.
+inline constexpr int kExtraCandidates = 2;
 
 struct PlanOptions {
   int steps = 1;
@@ -28,6 +34,7 @@ struct PlanOptions {
   double temperature = 1;
   int top_k = 0;
   Reduce reduce = Reduce::medoid;
+  WarmStart warm;
   bool cache = true;  // false recomputes the prefix in every step (for tests and measurement)
   /// A step that would not end by then is not begun, and given up between layers when it turns out slower than
   /// expected; the newest whole plan is given. The first step always runs.
@@ -47,6 +54,11 @@ struct PlanOutput {
   std::vector<std::int32_t> tokens;    // [samples, slots] of the last step run
   std::vector<float> log_probability;  // [samples, slots] of those tokens under the last posterior
   std::vector<float> margin;           // [samples, slots] top-two logit gap of the last posterior
+  // Of a search alone, else empty.
+  std::vector<float> extra_candidates;     // [kExtraCandidates, waypoints, 3]
+  std::vector<search::Findings> findings;  // [samples + kExtraCandidates]
+  std::vector<double> scores;              // of the findings; negative where there is no such candidate
+  int chosen = 0;                          // index of the plan among them
   int steps_run = 0;
   bool aborted = false;  // no field above is meaningful when no step had run
   double features_us = 0, prefix_us = 0, steps_us = 0;

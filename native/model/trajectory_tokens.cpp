@@ -36,15 +36,27 @@ int TrajectoryTokens::encode(const scene::Future& future, double speed, std::int
     const double value[kValuesPerWaypoint] = {future.x[i], future.y[i], future.heading[i]};
     for (int j = 0; j < kValuesPerWaypoint; ++j) {
       bool clipped = false;
-      if (kind_ == TokenKind::residual_companded) {
-        *token++ = companded_.encode(value[j] - base(i, j, speed), scale_[i * kValuesPerWaypoint + j], &clipped);
-      } else {
-        *token++ = linear_.encode(j == 2 ? value[j] * kDegrees : value[j], &clipped);
-      }
+      *token++ = encode_value(i, j, value[j], speed, &clipped);
       clipped_count += clipped;
     }
   }
   return clipped_count;
+}
+
+std::int32_t TrajectoryTokens::encode_value(int waypoint, int j, double value, double speed, bool* clipped) const {
+  if (kind_ == TokenKind::residual_companded) {
+    return companded_.encode(value - base(waypoint, j, speed), scale_[waypoint * kValuesPerWaypoint + j], clipped);
+  }
+  return linear_.encode(j == 2 ? value * kDegrees : value, clipped);
+}
+
+void TrajectoryTokens::encode_poses(const float* pose, double speed, double center_offset, std::int32_t* token) const {
+  for (int i = 0; i < waypoints_; ++i, pose += kValuesPerWaypoint) {
+    const double heading = pose[2];
+    const double center[kValuesPerWaypoint] = {pose[0] + center_offset * (std::cos(heading) - 1),
+                                               pose[1] + center_offset * std::sin(heading), heading};
+    for (int j = 0; j < kValuesPerWaypoint; ++j) *token++ = encode_value(i, j, center[j], speed, nullptr);
+  }
 }
 
 double TrajectoryTokens::base(int waypoint, int part, double speed) const {

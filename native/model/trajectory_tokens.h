@@ -23,6 +23,9 @@ class TrajectoryTokens {
   /// Returns how many values lay outside the grid and were clipped.
   int encode(const scene::Future& future, double speed, std::int32_t* token) const;
 
+  /// The inverse of `decode`, to the nearest tokens.
+  void encode_poses(const float* pose, double speed, double center_offset, std::int32_t* token) const;
+
   /// pose [waypoints, 3] of the tracked point (`center_offset` metres behind the box centre) in its own present frame.
   void decode(const std::int32_t* token, double speed, double center_offset, float* pose) const;
 
@@ -38,6 +41,7 @@ class TrajectoryTokens {
   double value(int slot, double u) const;
   template <class ValueOf>
   void write_poses(double speed, double center_offset, float* pose, ValueOf value_of) const;
+  std::int32_t encode_value(int waypoint, int j, double value, double speed, bool* clipped) const;
 
   TokenKind kind_;
   int waypoints_, slots_, vocab_;

@@ -27,12 +27,13 @@ ValueDecoder::ValueDecoder(std::shared_ptr<const Model> model, Backend& backend,
 }
 
 void ValueDecoder::check(const PlanOptions& o) const {
+  refuse_warm_start(o, diffuses() ? "diffusion" : "regression");
   if (diffuses() || o.steps == 1) return;
   throw Error("ERR_RANGE",
               "steps: a regression decoder has no refinement steps; expected 1, received " + std::to_string(o.steps));
 }
 
-void ValueDecoder::begin(const scene::Features& features, const PlanOptions& o) {
+void ValueDecoder::begin(const scene::Features& features, const PlanOptions& o, const PlanStart&) {
   const int samples = active(o, 0), slots = config_.slots();
   rows_ = static_cast<std::size_t>(samples) * slots;
   network_.set_prefix(features, samples, o.cache);
@@ -52,7 +53,7 @@ void ValueDecoder::begin(const scene::Features& features, const PlanOptions& o) 
   staged_.push(backend_);
 }
 
-void ValueDecoder::queue_prefix() {
+void ValueDecoder::queue_prefix(const PlanOptions&) {
   network_.encode_prefix();
   if (!diffuses()) return;
   const auto n = static_cast<std::int64_t>(rows_);

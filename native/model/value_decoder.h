@@ -16,8 +16,8 @@ class ValueDecoder : public ActionDecoder {
  public:
   ValueDecoder(std::shared_ptr<const Model> model, Backend& backend, PlanLimits limits);
   void check(const PlanOptions& options) const override;
-  void begin(const scene::Features& features, const PlanOptions& options) override;
-  void queue_prefix() override;
+  void begin(const scene::Features& features, const PlanOptions& options, const PlanStart& start) override;
+  void queue_prefix(const PlanOptions& options) override;
   bool queue_step(const PlanOptions& options, int k, const LayerWatch& watch) override;
   /// Every step's prediction is its plan.
   void decode_again(const PlanOptions&, int) override {}

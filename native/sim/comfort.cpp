@@ -21,10 +21,18 @@ void unwrap(std::span<const State> states, double* out) {
   }
 }
 
-double root_mean_square(const std::vector<double>& a, const std::vector<double>& b) {
+double root_mean_square(const double* a, const double* b, std::size_t n) {
   double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum / static_cast<double>(a.size()));
+  for (std::size_t i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::sqrt(sum / static_cast<double>(n));
+}
+
+std::size_t shift_of(double interval) {
+  const double steps = std::nearbyint(interval / kDt);
+  if (!(steps >= 0 && steps <= kStates - kJerk)) {
+    throw Error("ERR_RANGE", "interval: expected 0 to 2.6 s between the frames");
+  }
+  return static_cast<std::size_t>(steps);
 }
 
 }  // namespace
@@ -75,34 +83,39 @@ const ComfortCheck& rollout_comfort(Version version) {
   return version == Version::v1 ? kVersion1 : kVersion2;
 }
 
-ExtendedComfort extended_comfort(std::span<const State, kStates> now, std::span<const State, kStates> previous,
-                                 double interval) {
-  const double steps = std::nearbyint(interval / kDt);
-  if (!(steps >= 0 && steps <= kStates - kJerk)) {
-    throw Error("ERR_RANGE", "interval: expected 0 to 2.6 s between the frames");
-  }
-  const auto shift = static_cast<std::size_t>(steps), n = kStates - shift;
-  const int samples = static_cast<int>(n);
-  const SavitzkyGolay smooth(samples, kSmooth, 2, 0), jerk(samples, kJerk, 2, 1), rate(samples, kYaw, 2, 1),
-      acceleration(samples, kYaw, 2, 2);
-  const auto signals = [&](std::span<const State> states) {
-    std::vector<std::vector<double>> out(4, std::vector<double>(n));
-    std::vector<double> series(n);
-    for (std::size_t i = 0; i < n; ++i) series[i] = planar_length(states[i].ax, states[i].ay);
-    smooth.apply(series.data(), out[0].data());
-    jerk.apply(out[0].data(), out[1].data());
-    unwrap(states, series.data());
-    rate.apply(series.data(), out[2].data());
-    acceleration.apply(series.data(), out[3].data());
-    return out;
-  };
-  const auto a = signals(now.first(n)), b = signals(previous.subspan(shift));
-  ExtendedComfort result{root_mean_square(a[0], b[0]), root_mean_square(a[1], b[1]), root_mean_square(a[2], b[2]),
-                         root_mean_square(a[3], b[3]), false};
+ExtendedComfortCheck::ExtendedComfortCheck(double interval)
+    : shift_(shift_of(interval)),
+      samples_(kStates - shift_),
+      smooth_(static_cast<int>(samples_), kSmooth, 2, 0),
+      jerk_(static_cast<int>(samples_), kJerk, 2, 1),
+      rate_(static_cast<int>(samples_), kYaw, 2, 1),
+      acceleration_(static_cast<int>(samples_), kYaw, 2, 2) {}
+
+ExtendedComfortCheck::Signals ExtendedComfortCheck::signals(const State* states) const {
+  Signals out;
+  double series[kStates];
+  for (std::size_t i = 0; i < samples_; ++i) series[i] = planar_length(states[i].ax, states[i].ay);
+  smooth_.apply(series, out.series[0]);
+  jerk_.apply(out.series[0], out.series[1]);
+  unwrap({states, samples_}, series);
+  rate_.apply(series, out.series[2]);
+  acceleration_.apply(series, out.series[3]);
+  return out;
+}
+
+ExtendedComfort ExtendedComfortCheck::compare(const Signals& now, const Signals& previous) const {
+  const auto rms = [&](int k) { return root_mean_square(now.series[k], previous.series[k], samples_); };
+  ExtendedComfort result{rms(0), rms(1), rms(2), rms(3), false};
   result.comfortable = result.acceleration <= kExtendedComfortBounds[0] && result.jerk <= kExtendedComfortBounds[1] &&
                        result.yaw_rate <= kExtendedComfortBounds[2] &&
                        result.yaw_acceleration <= kExtendedComfortBounds[3];
   return result;
+}
+
+ExtendedComfort extended_comfort(std::span<const State, kStates> now, std::span<const State, kStates> previous,
+                                 double interval) {
+  const ExtendedComfortCheck check(interval);
+  return check.compare(check.of_now(now), check.of_previous(previous));
 }
 
 }  // namespace wam::sim

@@ -61,8 +61,30 @@ struct ExtendedComfort {
 /// Bounds of ExtendedComfort, inclusive.
 inline constexpr double kExtendedComfortBounds[4] = {0.7, 0.5, 0.1, 0.1};
 
-/// `interval`: seconds from the previous frame to this one, in (0, 0.55) for a pair. Throws Error(ERR_RANGE) when the
-/// rollouts do not overlap by at least 15 states.
+/// Compares rollouts of two frames a fixed time apart. Const calls may run at once.
+class ExtendedComfortCheck {
+ public:
+  /// `interval`: seconds from the previous frame to this one, in (0, 0.55) for a pair. Throws Error(ERR_RANGE) when the
+  /// rollouts do not overlap by at least 15 states.
+  explicit ExtendedComfortCheck(double interval);
+
+  /// Signals of the states that a rollout shares with that of the other frame.
+  struct Signals {
+    double series[4][kStates];
+  };
+  Signals of_now(std::span<const State, kStates> rollout) const { return signals(rollout.data()); }
+  Signals of_previous(std::span<const State, kStates> rollout) const { return signals(rollout.data() + shift_); }
+  ExtendedComfort compare(const Signals& now, const Signals& previous) const;
+  int shift() const { return static_cast<int>(shift_); }
+
+ private:
+  Signals signals(const State* states) const;
+
+  std::size_t shift_, samples_;
+  SavitzkyGolay smooth_, jerk_, rate_, acceleration_;
+};
+
+/// The same in one call.
 ExtendedComfort extended_comfort(std::span<const State, kStates> now, std::span<const State, kStates> previous,
                                  double interval);
 

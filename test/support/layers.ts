@@ -10,15 +10,28 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   flow: ['core'],
   scene: ['core'],
   sim: ['core'],
-  model: ['core', 'flow', 'scene'],
+  search: ['core', 'scene', 'sim'],
+  model: ['core', 'flow', 'scene', 'search'],
   align: ['core', 'flow', 'scene', 'sim', 'model'],
   simt: ['core'],
   kernels: ['core', 'simt'],
   cuda: ['core', 'simt', 'kernels'],
   bench: ['core', 'kernels', 'cuda'],
   'bench/cpu': ['core', 'cpu', 'model'],
-  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'align', 'cuda'],
-  test: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'align', 'simt', 'kernels', 'cuda'],
+  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align', 'cuda'],
+  test: [
+    'core',
+    'cpu',
+    'flow',
+    'scene',
+    'sim',
+    'search',
+    'model',
+    'align',
+    'simt',
+    'kernels',
+    'cuda',
+  ],
 };
 
 /**
@@ -36,7 +49,7 @@ const NODE_HEADER =
 
 /** Which folder of `native/` each list of `sources.gypi` takes its files from. */
 const LIST_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'model', 'align'],
+  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align'],
   wam_avx2_sources: ['cpu'],
   wam_avx512_sources: ['cpu'],
   wam_cuda_sources: ['cuda'],

@@ -1,0 +1,172 @@
+// npm run results: plans and scores every checkpoint and writes the tables and the figure of docs/results.md.
+
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { selectWindows } from '../../lib/eval/select-windows.js';
+import { generateScenarios } from '../../lib/generate/generate.js';
+import { readScenarios } from '../../lib/scenario/read.js';
+import { type Measurement, measure, type Result } from './measure.js';
+import { type Contender, describeMode, kBundled, kContenders, kSeeds } from './rows.js';
+import { scatterSvg } from './scatter-svg.js';
+import { bestModes, byName, differenceTable, resultTable } from './tables.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    data: { type: 'string', default: '../shared/driving-data' },
+    checkpoints: { type: 'string', default: 'bench/checkpoints' },
+    generated: { type: 'string', default: '600' },
+    'latency-calls': { type: 'string', default: '200' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'string', default: 'docs/results.json' },
+    page: { type: 'string', default: 'docs/results.md' },
+    figure: { type: 'string', default: 'docs/results.svg' },
+  },
+});
+
+/** Seed of the held-back generated scenes; training scenes are of seed 1. */
+const kHeldSeed = 900;
+const kPairs: readonly (readonly [string, string])[] = [
+  ['aligned/median, 1 step', 'flow/median, 1 step'],
+  ['aligned/sample, 1 step', 'flow/sample, 1 step'],
+  ['aligned/sample, 5 steps', 'flow/sample, 5 steps'],
+  ['distilled/median, 1 step', 'flow/median, 1 step'],
+  ['flow/sample, 5 steps', 'flow/sample, 1 step'],
+  ['aligned/sample, 5 steps', 'aligned/sample, 1 step'],
+  ['aligned/median, 1 step', 'aligned/sample, 5 steps'],
+  ['flow/sample, 5 steps', 'mixture/sample, 5 steps'],
+  ['flow/median, 1 step', 'mixture/median, 1 step'],
+  ['aligned/median, 1 step', 'regression/median, 1 step'],
+  ['aligned/median, 1 step', 'autoregressive/median, 1 step'],
+  ['aligned/median, 1 step', 'autoregressive/argmax, 1 step'],
+  ['aligned/median, 1 step', 'diffusion/median, 1 step'],
+  ['aligned/sample, 5 steps, search of 16', 'aligned/sample, 5 steps'],
+  ['aligned/sample, 5 steps, search of 16', 'aligned/median, 1 step'],
+  ['aligned/median, 1 step, warm start', 'aligned/median, 1 step'],
+  ['aligned/sample, 5 steps, search of 16, warm start', 'aligned/sample, 5 steps, search of 16'],
+  ['mini/median, 1 step', 'mini-supervised/median, 1 step'],
+  ['mini/sample, 1 step', 'mini-supervised/sample, 1 step'],
+  ['mini/sample, 5 steps', 'mini-supervised/sample, 5 steps'],
+  ['mini/median, 5 steps', 'mini-supervised/median, 5 steps'],
+  ['mini/sample, 5 steps, search of 16', 'mini/sample, 5 steps'],
+];
+
+const begin = performance.now();
+const wanted = (of: Contender) => !flags.only || flags.only.includes(of.key);
+const seedsOf = (key: string) =>
+  key.startsWith('mini')
+    ? [0]
+    : kSeeds.filter((seed) => existsSync(`${flags.checkpoints}/${key}-${seed}`));
+const contenders = [...kContenders, ...kBundled].filter(
+  (of) =>
+    wanted(of) &&
+    seedsOf(of.key).length > 0 &&
+    (!of.key.startsWith('mini') || existsSync(`models/${of.key}`)),
+);
+const options = {
+  folder: (key: string) => (key.startsWith('mini') ? 'models' : flags.checkpoints),
+  seeds: seedsOf,
+  latencyCalls: Number(flags['latency-calls']),
+  onProgress: (text: string) => {
+    process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(0)} s  ${text}\n`);
+  },
+};
+const sets: Record<string, Measurement> = {};
+if (existsSync(flags.data)) {
+  const { windows } = selectWindows(await readScenarios(flags.data), 'val');
+  sets.val = await measure(windows, contenders, kPairs, options);
+} else {
+  process.stderr.write(`note: ${flags.data} is absent, recorded traffic is left out\n`);
+}
+const count = Number(flags.generated);
+if (count > 0) {
+  const scenes = await generateScenarios({ windows: count, seed: kHeldSeed, valShare: 1 });
+  const { windows } = selectWindows(scenes, 'all');
+  sets.generated = await measure(windows, contenders, kPairs, { ...options, latencyCalls: 0 });
+}
+await writeFile(flags.json, `${JSON.stringify(sets, roundNumbers, 1)}\n`);
+await writePage();
+process.stderr.write(
+  `${flags.json}, ${flags.page}, ${flags.figure}: ${((performance.now() - begin) / 1000).toFixed(0)} s\n`,
+);
+
+async function writePage(): Promise<void> {
+  const blocks: Record<string, string> = {};
+  for (const [name, measurement] of Object.entries(sets)) {
+    blocks[`${name}-main`] = resultTable(mainRows(measurement.results, sets.val ?? measurement));
+    blocks[`${name}-all`] = resultTable(measurement.results);
+    blocks[`${name}-differences`] = differenceTable(measurement);
+    blocks[`${name}-size`] = `${measurement.windows} windows, ${measurement.egos} vehicles`;
+  }
+  if (sets.val) await writeFile(flags.figure, figure(sets.val.results));
+  let page = existsSync(flags.page) ? await readFile(flags.page, 'utf8') : '';
+  for (const [name, block] of Object.entries(blocks)) {
+    const [from, to] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+    const begins = page.indexOf(from);
+    const ends = page.indexOf(to);
+    if (begins < 0 || ends < begins) continue;
+    page = `${page.slice(0, begins + from.length)}\n${block}\n${page.slice(ends)}`;
+  }
+  if (page !== '') await writeFile(flags.page, page);
+}
+
+/** The rows of the main table: each contender in its best mode on val, and the modes that the aims are about. */
+function mainRows(results: readonly Result[], chosenOn: Measurement): Result[] {
+  const best = bestModes(chosenOn.results);
+  const named = byName(results);
+  const rows = results.filter(({ mode }) => mode === null);
+  for (const { key, modes } of contenders) {
+    const chosen = best.get(key)?.mode;
+    for (const mode of modes) {
+      const isAim =
+        ['flow', 'distilled', 'aligned', 'mini', 'mini-supervised'].includes(key) &&
+        ((mode.decode === 'sample' && mode.steps !== 3) ||
+          (mode.decode === 'median' && mode.steps === 1));
+      if (mode !== chosen && !isAim) continue;
+      const row = named.get(`${key}/${describeMode(mode)}`);
+      if (row) rows.push(row);
+    }
+  }
+  return rows;
+}
+
+function figure(results: readonly Result[]): string {
+  const series = contenders
+    .map(({ key, title }) => ({
+      name: title,
+      points: results
+        .filter((of) => of.key === key && of.latencyMs && of.figures['pdms.score'])
+        .map((of) => ({
+          x: of.latencyMs!.p50,
+          y: 100 * of.figures['pdms.score']!.mean,
+          ...deviationBar(of),
+          label: shortMode(of),
+        })),
+    }))
+    .filter(({ points }) => points.length > 0);
+  return scatterSvg({
+    title: 'PDMS against the time of a plan (val, one thread)',
+    x: 'median time of a plan, ms',
+    y: 'PDMS, %',
+    series,
+  });
+}
+
+function deviationBar({ figures }: Result): { low?: number; high?: number } {
+  const { mean, deviation } = figures['pdms.score']!;
+  return deviation === null
+    ? {}
+    : { low: 100 * (mean - deviation), high: 100 * (mean + deviation) };
+}
+
+function shortMode({ mode }: Result): string {
+  if (!mode) return '';
+  const { decode, steps, samples, warmStart } = mode;
+  return `${decode[0]}${steps}${samples > 1 ? ` K${samples}` : ''}${warmStart === null ? '' : ' warm'}`;
+}
+
+function roundNumbers(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value)
+    ? Number(value.toPrecision(7))
+    : value;
+}
