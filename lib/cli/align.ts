@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { StartEvent, StepEvent, TrainEvent } from '../train/events.js';
+import type { StartEvent } from '../train/events.js';
 import type { AlignOptions } from '../train/options.js';
 import { train } from '../train/train.js';
 import {
@@ -7,14 +7,14 @@ import {
   defineCommand,
   integerListOption,
   integerOption,
-  note,
   numberOption,
   print,
 } from './command.js';
 import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
-import { duration, integer, Progress } from './progress.js';
+import { integer } from './progress.js';
 import { pick, readRecipe, setOption } from './recipe-flags.js';
 import { withInterrupt } from './run.js';
+import { RunReporter } from './run-reporter.js';
 
 interface AlignCommandOptions extends CommonOptions, DeviceFlags {
   model: string;
@@ -93,12 +93,40 @@ export function alignCommand(): Command {
     .action((options: AlignCommandOptions) => withInterrupt((signal) => run(options, signal)));
 }
 
+// What a plan of the group gets, what it is held to, and where the time goes.
+const kColumns = [
+  ...[
+    'reward',
+    'best',
+    'spread',
+    'nc',
+    'dac',
+    'ttc',
+    'ep',
+    'c',
+    'ade',
+    'diversity',
+    'kl',
+    'clipped',
+  ],
+  ...['gradNorm', 'lr', 'seconds/rollout', 'seconds/judge', 'seconds/update'],
+];
+
 async function run(options: AlignCommandOptions, signal: AbortSignal): Promise<void> {
-  const report = options.json ? (event: TrainEvent) => print(JSON.stringify(event)) : reporter();
-  signal.addEventListener('abort', () =>
-    note('finishing this update and writing a checkpoint; again to stop at once', options.json),
-  );
-  for await (const event of train(alignOptions(options, signal))) report(event);
+  const reporter = new RunReporter({
+    label: 'align',
+    describeStart: (event) => describeStart(event as unknown as StartEvent),
+    columns: kColumns,
+    brief: ['reward', 'best', 'kl'],
+  });
+  signal.addEventListener('abort', () => {
+    if (options.json) return;
+    reporter.note('finishing this update and writing a checkpoint; again to stop at once');
+  });
+  for await (const event of train(alignOptions(options, signal))) {
+    if (options.json) print(JSON.stringify(event));
+    else await reporter.report({ ...event });
+  }
 }
 
 /** The options of {@link train} that a command line means. */
@@ -126,57 +154,6 @@ function alignOptions(options: AlignCommandOptions, signal: AbortSignal): AlignO
   } as AlignOptions;
 }
 
-/** Prints events for people: a progress line on stderr, what should stay as lines of their own. */
-function reporter(): (event: TrainEvent) => void {
-  let progress: Progress | undefined;
-  let last = '';
-  return (event) => {
-    switch (event.type) {
-      case 'setup':
-        progress ??= new Progress({ label: 'scenes', total: event.total });
-        progress.update(event.scenes);
-        break;
-      case 'start':
-        progress?.finish('');
-        note(describeStart(event));
-        progress = new Progress({ label: 'align', total: event.steps, start: event.step });
-        break;
-      case 'step':
-        last = describeStep(event);
-        progress?.update(event.step, last);
-        break;
-      case 'probe':
-        progress?.log(
-          `update ${integer(event.step)}: probe reward ${event.reward.toFixed(4)}, one step ` +
-            `${event.medianReward.toFixed(4)}, ADE ${event.ade.toFixed(3)} m, diversity ` +
-            `${event.diversity.toFixed(2)} m, KL ${event.kl.toFixed(4)}` +
-            (event.heldBack === undefined ? '' : `, held back ${event.heldBack.toFixed(4)}`),
-        );
-        break;
-      case 'eval':
-        progress?.log(
-          `update ${integer(event.step)}: ${event.split} ADE ${event.ade.toFixed(3)} m, FDE ` +
-            `${event.fde.toFixed(3)} m (median, 1 step), minADE ${event.minAde.toFixed(3)} m (6 samples, 5 steps)`,
-        );
-        break;
-      case 'checkpoint':
-        progress?.log(`update ${integer(event.step)}: checkpoint`);
-        break;
-      case 'done':
-        progress?.finish(last);
-        if (event.stopRule) {
-          note(`ended at update ${integer(event.step)} by the stop rule ${event.stopRule}`);
-        } else if (event.stopped) {
-          note(
-            `stopped at update ${integer(event.step)} of ${integer(event.steps)}; --resume goes on`,
-          );
-        } else {
-          note(`${integer(event.steps)} updates in ${duration(event.seconds)}`);
-        }
-    }
-  };
-}
-
 function describeStart(event: StartEvent): string {
   const { scenes, probes, refused } = event.scenes!;
   return [
@@ -185,9 +162,4 @@ function describeStart(event: StartEvent): string {
     `scenes: ${integer(scenes)} to draw plans for, ${integer(probes)} to probe, ${integer(refused)} windows refused`,
     `output: ${event.output}`,
   ].join('\n');
-}
-
-function describeStep(event: StepEvent): string {
-  const { reward = 0, best = 0, kl = 0 } = event;
-  return `reward ${reward.toFixed(4)}  best ${best.toFixed(4)}  KL ${kl.toFixed(4)}`;
 }

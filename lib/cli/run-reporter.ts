@@ -11,6 +11,10 @@ type RunEvent = LoggedEvent & {
   steps?: number;
   output?: string;
   stopped?: boolean;
+  stopRule?: string | null;
+  /** Of `setup`: what is ready, of how much. */
+  scenes?: unknown;
+  total?: number;
   seconds?: unknown;
 };
 
@@ -36,6 +40,7 @@ export class RunReporter {
   #table: LiveTable | undefined;
   #progress: Progress | undefined;
   #brief = '';
+  #setup: Progress | undefined;
 
   constructor(options: RunReporterOptions) {
     this.#options = options;
@@ -44,6 +49,7 @@ export class RunReporter {
 
   /** Takes the next event of the run. */
   async report(event: RunEvent): Promise<void> {
+    if (event.type === 'setup') return this.#prepare(event);
     if (event.type === 'start') return this.#start(event);
     if (event.type === 'done') return this.#done(event);
     if (this.#table) return this.#table.update(event);
@@ -65,7 +71,19 @@ export class RunReporter {
     else this.#stream.write(`${text}\n`);
   }
 
+  #prepare(event: RunEvent): void {
+    this.#setup ??= new Progress({
+      label: 'scenes',
+      total: event.total ?? 0,
+      stream: this.#stream,
+      ...(this.#options.now && { now: this.#options.now }),
+    });
+    this.#setup.update(Number(event.scenes));
+  }
+
   async #start(event: RunEvent): Promise<void> {
+    this.#setup?.finish('');
+    this.#setup = undefined;
     this.note(this.#options.describeStart(event));
     const { label, columns, now } = this.#options;
     const [total, start, stream] = [event.steps ?? 0, event.step, this.#stream];
@@ -95,9 +113,11 @@ export class RunReporter {
     this.#progress = undefined;
     const [step, steps] = [integer(event.step), integer(event.steps ?? event.step)];
     this.note(
-      event.stopped
-        ? `stopped at update ${step} of ${steps}; --resume goes on`
-        : `${steps} updates in ${duration(Number(event.seconds))}`,
+      event.stopRule
+        ? `ended at update ${step} by the stop rule ${event.stopRule}`
+        : event.stopped
+          ? `stopped at update ${step} of ${steps}; --resume goes on`
+          : `${steps} updates in ${duration(Number(event.seconds))}`,
     );
   }
 

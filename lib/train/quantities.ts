@@ -40,6 +40,10 @@ const kKnown: Readonly<Record<string, Known>> = {
   c: ['comfort', '', 'high'],
   diversity: ['diversity', 'm'],
   kl: ['KL', 'nats'],
+  spread: ['spread in a group', ''],
+  uneven: ['groups with a spread', ''],
+  medianReward: ['reward of one step', '', 'high'],
+  medianAde: ['ADE of one step', 'm', 'low'],
   clipped: ['clipped', ''],
 };
 
