@@ -39,7 +39,9 @@ Node pose_at(const float* poses, int waypoints, double interval, double t) {
     // The last chord, turned on: a chord points half of its turn ahead of the tangent at its start.
     const double dx = last.x - before.x, dy = last.y - before.y;
     const double along = (turn + angle) / 2, c = std::cos(along), s = std::sin(along);
-    return {last.x + over * (c * dx - s * dy), last.y + over * (s * dx + c * dy), last.heading + angle};
+    // Chords of one circle are as the sines of half their turns.
+    const double scale = std::abs(turn) < 1e-6 ? over : std::sin(angle / 2) / std::sin(turn / 2);
+    return {last.x + scale * (c * dx - s * dy), last.y + scale * (s * dx + c * dy), last.heading + angle};
   }
   const int k = static_cast<int>(place);
   const Node b = node(poses, k, k == 0 ? 0 : poses[3 * k - 1]), c = node(poses, k + 1, b.heading);
