@@ -1,13 +1,9 @@
 // Stage `align`: a planner gets better at what the PDM score rewards, by GRPO.
 
+import { loadFlow } from './load-flow.js';
 import { resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
-import {
-  type Checkpoint,
-  loadCheckpoint,
-  loadTraining,
-  saveCheckpoint,
-} from '../model/checkpoint.js';
+import { type Checkpoint, loadTraining, saveCheckpoint } from '../model/checkpoint.js';
 import { toNativeConfig } from '../model/config.js';
 import type { FloatTensor } from '../model/safetensors.js';
 import { type NamedTensor, type NativeTrainer, native } from '../native.js';
@@ -115,7 +111,7 @@ function resumed({ config, tensors }: Saved): Pick<Checkpoint, 'config' | 'tenso
 async function startModel({
   model,
 }: AlignOptions): Promise<Pick<Checkpoint, 'config' | 'tensors'>> {
-  if (typeof model === 'string') return loadCheckpoint(model);
+  if (typeof model === 'string') return loadFlow(model);
   throw argumentError('model', 'mini or the folder of a model to start from', model);
 }
 

@@ -1,8 +1,9 @@
 // Stage `distill`: a model learns the plans that it draws itself in several steps, to need fewer.
 
+import { loadFlow } from './load-flow.js';
 import { resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
-import { loadCheckpoint, loadTraining, saveCheckpoint } from '../model/checkpoint.js';
+import { loadTraining, saveCheckpoint } from '../model/checkpoint.js';
 import { toNativeConfig } from '../model/config.js';
 import { native } from '../native.js';
 import type { DistillParameters } from './align-recipe.js';
@@ -99,7 +100,7 @@ async function loadSaved(output: string) {
 }
 
 async function teacherModel({ model }: DistillOptions) {
-  if (typeof model === 'string') return loadCheckpoint(model);
+  if (typeof model === 'string') return loadFlow(model);
   throw argumentError('model', 'mini or the folder of the model that teaches', model);
 }
 
