@@ -22,6 +22,7 @@ export default defineConfig([
       'bench/inner': 'bench/inner.ts',
       'bench/ablations': 'bench/study/ablations-main.ts',
       'bench/results': 'bench/study/main.ts',
+      'bench/results-train': 'bench/study/train-main.ts',
     },
     format: 'esm',
     clean: true,

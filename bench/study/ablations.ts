@@ -1,6 +1,7 @@
 // One thing changed at a time: what is trained for each variant, and how its plans are made.
 
 import type { TrainOptions } from '../../lib/train/options.js';
+import { kBackbone } from './recipes.js';
 import { flow, type Mode, searched } from './rows.js';
 
 /** Options of a run but for where it reads and writes. */
@@ -24,12 +25,6 @@ export interface Ablation {
 }
 
 const kModes = [flow('median', 1), flow('sample', 1), flow('sample', 5)];
-const kBackbone = {
-  hidden_size: 96,
-  num_attention_heads: 3,
-  intermediate_size: 288,
-  encoder: { hidden_size: 96 },
-} as const;
 
 type Overrides = Record<string, unknown>;
 
