@@ -12,7 +12,7 @@ import { miniRecipe, type SftParameters, sftShape } from './recipe.js';
 export interface AlignParameters {
   /** Updates of the whole schedule: linear warm-up, then a cosine to 0. Default 400. */
   steps: number;
-  /** Scenes an update, a multiple of `microBatches`. Default 16. */
+  /** Scenes an update, a multiple of `microBatches`. Default 24. */
   batch: number;
   /** Parts that a batch is computed in, the unit of parallel work. Changes the sums' order. Default 4. */
   microBatches: number;
@@ -28,8 +28,8 @@ export interface AlignParameters {
   /** Of the posterior that tokens are drawn from. Default 1. */
   temperature: number;
   /**
-   * What stands for the log-probability of a plan. `last`, the default: that of its last step. `chain`: all steps, exact.
-   * `one_shot`: one pass on the plan noised anew. docs/training.md says what each leaves out.
+   * What stands for the log-probability of a plan. `chain`, the default: that of all steps, exact. `last`: of the last
+   * one. `one_shot`: one pass on the plan noised anew. docs/alignment.md says what each leaves out.
    */
   estimator: 'chain' | 'last' | 'one_shot';
   /** Estimator `one_shot`: share of the passes at t = 0. Default 0.25. */
@@ -50,7 +50,7 @@ export interface AlignParameters {
   version: PdmVersion;
   /** Weights of the sub-scores that are averaged. Default those of `v1`: ttc 5, progress 5, comfort 2, lane 0. */
   weights: NativeRewardWeights;
-  /** Highest learning rate. Default 1e-4. */
+  /** Highest learning rate. Default 2e-4. */
   lr: number;
   /** Default 0.9. */
   beta1: number;
@@ -100,13 +100,13 @@ export interface DistillParameters extends SftParameters {
 export function alignRecipe(): AlignParameters {
   return {
     steps: 400,
-    batch: 16,
+    batch: 24,
     microBatches: 4,
     group: 8,
     rolloutSteps: [1, 5],
     rule: 'renoise',
     temperature: 1,
-    estimator: 'last',
+    estimator: 'chain',
     zeroShare: 0.25,
     advantage: 'mean',
     clipRatio: 0.2,
@@ -116,7 +116,7 @@ export function alignRecipe(): AlignParameters {
     innerEpochs: 1,
     version: 'v1',
     weights: { ttc: 5, progress: 5, lane: 0, comfort: 2 },
-    lr: 1e-4,
+    lr: 2e-4,
     beta1: 0.9,
     beta2: 0.98,
     eps: 1e-8,

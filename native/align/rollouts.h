@@ -38,7 +38,7 @@ class Rollouts {
   int samples_;
   PolicyNetwork network_;
   std::vector<std::unique_ptr<model::Refiner>> refiners_;  // one a scene
-  std::int32_t* mask_ = nullptr;  // [slots] mask tokens in the backend's memory
+  std::int32_t* mask_ = nullptr;                           // [slots] mask tokens in the backend's memory
   Arena mask_memory_;
   std::vector<std::vector<std::int32_t>> input_, drawn_;  // by step
 };
