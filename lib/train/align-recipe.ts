@@ -82,11 +82,14 @@ export interface AlignParameters {
   seed: number;
 }
 
-/** Parameters of few-step distillation (stage `distill`): those of stage `sft`, and what the teacher does. */
+/**
+ * Parameters of few-step distillation (stage `distill`): those of stage `sft`, with other defaults
+ * ({@link distillRecipe}), and what the teacher does.
+ */
 export interface DistillParameters extends SftParameters {
   /** Refinement steps of the teacher's plans. Default 5. */
   teacherSteps: number;
-  /** Plans that it draws of a window, 1 to 64. Default 16. */
+  /** Plans that it draws of a window, 1 to 64. Default 8. */
   teacherSamples: number;
   /** What is learnt: `medoid`, the default, the plan nearest to all others; or any of them, a `sample`. */
   teacherTarget: 'medoid' | 'sample';
@@ -138,12 +141,15 @@ export function alignRecipe(): AlignParameters {
 export function distillRecipe(): DistillParameters {
   return {
     ...miniRecipe().sft,
-    steps: 2000,
+    steps: 500,
     lr: 5e-4,
+    warmup: 50,
+    // A window costs the teacher more than the student: make the most of it.
+    copies: 6,
     // The plan of one step is what the teacher's many are for.
     zeroFraction: 0.75,
     teacherSteps: 5,
-    teacherSamples: 16,
+    teacherSamples: 8,
     teacherTarget: 'medoid',
     teacherTemperature: 1,
     teacherRule: 'renoise',

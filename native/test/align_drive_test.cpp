@@ -113,8 +113,8 @@ TEST(alignment_learns_to_brake_for_a_standing_vehicle) {
   for (int i = 0; i < train.steps; ++i) trainer.step();
 
   align::AlignConfig config;
-  config.steps = 120, config.batch = 4, config.micro_batches = 2, config.rollout_steps = {1, 4};
-  config.lr = 2e-3, config.warmup = 5, config.kl_beta = 0, config.probe_every = 40;
+  config.steps = 250, config.batch = 4, config.micro_batches = 2, config.group = 12, config.rollout_steps = {1, 4};
+  config.lr = 2e-3, config.warmup = 5, config.kl_beta = 0.003, config.probe_every = 250;
   config.max_kl = 1e9, config.min_diversity = 0, config.max_ade_drift = 1e9;
   align::Aligner aligner(model, config, data, blocked_reward(), blocked_reward(), trainer.ema_tensors(), make_backend,
                          1);
