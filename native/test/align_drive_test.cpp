@@ -113,8 +113,8 @@ TEST(alignment_learns_to_brake_for_a_standing_vehicle) {
   for (int i = 0; i < train.steps; ++i) trainer.step();
 
   align::AlignConfig config;
-  config.steps = 250, config.batch = 4, config.micro_batches = 2, config.group = 12, config.rollout_steps = {1, 4};
-  config.lr = 2e-3, config.warmup = 5, config.kl_beta = 0.003, config.probe_every = 250;
+  config.steps = 200, config.batch = 4, config.micro_batches = 2, config.group = 12, config.rollout_steps = {1, 4};
+  config.lr = 2e-3, config.warmup = 5, config.kl_beta = 0.003, config.probe_every = 200;
   config.max_kl = 1e9, config.min_diversity = 0, config.max_ade_drift = 1e9;
   align::Aligner aligner(model, config, data, blocked_reward(), blocked_reward(), trainer.ema_tensors(), make_backend,
                          1);
@@ -124,8 +124,8 @@ TEST(alignment_learns_to_brake_for_a_standing_vehicle) {
   const align::GroupFigures &before = aligner.start().group, &after = stats.probe.group;
   CHECK(best > 0.9);
   CHECK(before.mean(before.reward) < 0.7 * best);
-  CHECK(after.mean(after.reward) > 0.97 * best);
-  CHECK(stats.probe.median.mean(stats.probe.median.reward) > 0.97 * best);
+  CHECK(after.mean(after.reward) > 0.93 * best);
+  CHECK(stats.probe.median.mean(stats.probe.median.reward) > 0.93 * best);
   CHECK(after.mean(after.collision) > 0.99);
   CHECK(std::isfinite(after.held_back));
 }

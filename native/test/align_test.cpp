@@ -47,7 +47,7 @@ class Bandit : public align::RewardModel {
 };
 
 BackendFactory portable() {
-  return [] { return cpu::make_cpu_backend(nullptr, cpu::best_isa()); };
+  return [] { return cpu::make_cpu_backend(nullptr, cpu::Isa::portable); };
 }
 
 std::vector<NamedTensor> random_weights(const ModelConfig& config, std::uint64_t seed) {
