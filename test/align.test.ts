@@ -171,8 +171,8 @@ describe('an alignment', () => {
     });
   });
 
-  it('leaves no scorer behind', () => {
-    expect(native().counters().trainers).toBe(0);
+  it('leaves no thread and no job behind', () => {
+    expect(native().counters()).toMatchObject({ threads: 0, jobs: 0 });
   });
 
   it.each([

@@ -12,7 +12,7 @@ import { miniRecipe, type SftParameters, sftShape } from './recipe.js';
 export interface AlignParameters {
   /** Updates of the whole schedule: linear warm-up, then a cosine to 0. Default 400. */
   steps: number;
-  /** Scenes an update, a multiple of `microBatches`. Default 16. */
+  /** Scenes an update, a multiple of `microBatches`. Default 24. */
   batch: number;
   /** Parts that a batch is computed in, the unit of parallel work. Changes the sums' order. Default 4. */
   microBatches: number;
@@ -28,8 +28,8 @@ export interface AlignParameters {
   /** Of the posterior that tokens are drawn from. Default 1. */
   temperature: number;
   /**
-   * What stands for the log-probability of a plan. `last`, the default: that of its last step. `chain`: all steps, exact.
-   * `one_shot`: one pass on the plan noised anew. docs/training.md says what each leaves out.
+   * What stands for the log-probability of a plan. `chain`, the default: that of all steps, exact. `last`: of the last
+   * one. `one_shot`: one pass on the plan noised anew. docs/alignment.md says what each leaves out.
    */
   estimator: 'chain' | 'last' | 'one_shot';
   /** Estimator `one_shot`: share of the passes at t = 0. Default 0.25. */
@@ -50,7 +50,7 @@ export interface AlignParameters {
   version: PdmVersion;
   /** Weights of the sub-scores that are averaged. Default those of `v1`: ttc 5, progress 5, comfort 2, lane 0. */
   weights: NativeRewardWeights;
-  /** Highest learning rate. Default 1e-4. */
+  /** Highest learning rate. Default 2e-4. */
   lr: number;
   /** Default 0.9. */
   beta1: number;
@@ -82,11 +82,14 @@ export interface AlignParameters {
   seed: number;
 }
 
-/** Parameters of few-step distillation (stage `distill`): those of stage `sft`, and what the teacher does. */
+/**
+ * Parameters of few-step distillation (stage `distill`): those of stage `sft`, with other defaults
+ * ({@link distillRecipe}), and what the teacher does.
+ */
 export interface DistillParameters extends SftParameters {
   /** Refinement steps of the teacher's plans. Default 5. */
   teacherSteps: number;
-  /** Plans that it draws of a window, 1 to 64. Default 16. */
+  /** Plans that it draws of a window, 1 to 64. Default 8. */
   teacherSamples: number;
   /** What is learnt: `medoid`, the default, the plan nearest to all others; or any of them, a `sample`. */
   teacherTarget: 'medoid' | 'sample';
@@ -100,13 +103,13 @@ export interface DistillParameters extends SftParameters {
 export function alignRecipe(): AlignParameters {
   return {
     steps: 400,
-    batch: 16,
+    batch: 24,
     microBatches: 4,
     group: 8,
     rolloutSteps: [1, 5],
     rule: 'renoise',
     temperature: 1,
-    estimator: 'last',
+    estimator: 'chain',
     zeroShare: 0.25,
     advantage: 'mean',
     clipRatio: 0.2,
@@ -116,7 +119,7 @@ export function alignRecipe(): AlignParameters {
     innerEpochs: 1,
     version: 'v1',
     weights: { ttc: 5, progress: 5, lane: 0, comfort: 2 },
-    lr: 1e-4,
+    lr: 2e-4,
     beta1: 0.9,
     beta2: 0.98,
     eps: 1e-8,
@@ -138,12 +141,15 @@ export function alignRecipe(): AlignParameters {
 export function distillRecipe(): DistillParameters {
   return {
     ...miniRecipe().sft,
-    steps: 2000,
+    steps: 500,
     lr: 5e-4,
+    warmup: 50,
+    // A window costs the teacher more than the student: make the most of it.
+    copies: 6,
     // The plan of one step is what the teacher's many are for.
     zeroFraction: 0.75,
     teacherSteps: 5,
-    teacherSamples: 16,
+    teacherSamples: 8,
     teacherTarget: 'medoid',
     teacherTemperature: 1,
     teacherRule: 'renoise',
