@@ -54,6 +54,7 @@ const measured = await measure(
   {
     folder: (key) => join(folders.get(key)!, '..'),
     seeds: () => [0],
+    noiseSeeds: () => 3,
     latencyCalls: 0,
     onProgress: say,
   },

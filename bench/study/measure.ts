@@ -65,6 +65,8 @@ export interface MeasureOptions {
   /** Folder of a contender's checkpoints. */
   folder: (key: string) => string;
   seeds: (key: string) => readonly number[];
+  /** Runs of each model with different noise, where a mode draws any. */
+  noiseSeeds: (key: string) => number;
   latencyCalls: number;
   onProgress: (text: string) => void;
 }
@@ -108,7 +110,11 @@ export async function measure(
           options.folder(contender.key),
           seed === 0 ? contender.key : `${contender.key}-${seed}`,
         );
-        const done = await planAll(folder, mode, cases, k === 0 ? options.latencyCalls : 0);
+        const noiseSeeds = mode.decode.startsWith('sample') ? options.noiseSeeds(contender.key) : 1;
+        const done = await planAll(folder, mode, cases, {
+          latencyCalls: k === 0 ? options.latencyCalls : 0,
+          seeds: noiseSeeds,
+        });
         row.values.push(done.values);
         if (k === 0) row.latencyMs = done.latencyMs;
         sets.push(done.plans as never);
@@ -182,7 +188,12 @@ function casesOf(windows: readonly ScenarioWindow[]): Case[] {
   });
 }
 
-async function planAll(folder: string, mode: Mode, cases: readonly Case[], latencyCalls: number) {
+async function planAll(
+  folder: string,
+  mode: Mode,
+  cases: readonly Case[],
+  options: Pick<RunOptions, 'latencyCalls' | 'seeds'>,
+) {
   const planner = await Planner.load(folder, {
     threads: 1,
     maxSamples: Math.max(mode.samples, 6),
@@ -196,8 +207,7 @@ async function planAll(folder: string, mode: Mode, cases: readonly Case[], laten
       reduce: mode.reduce,
       temperature: 1,
       warmStart: mode.warmStart,
-      seeds: 1,
-      latencyCalls,
+      ...options,
       signal: undefined,
       onPlan: () => {},
     };

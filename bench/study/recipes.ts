@@ -35,12 +35,12 @@ export const kRecipes: readonly StudyRecipe[] = [
   {
     key: 'aligned',
     from: 'flow',
-    options: { stage: 'align', steps: 260, batch: 24, lr: 2e-4, estimator: 'chain', scenes: 1000 },
+    options: { stage: 'align', steps: 400, batch: 24, lr: 4e-4, estimator: 'chain', scenes: 2500 },
   },
   {
     key: 'distilled',
     from: 'flow',
-    options: { stage: 'distill', steps: 400, teacherSamples: 8, warmup: 20 },
+    options: { stage: 'distill', steps: 300, copies: 3, teacherSamples: 8, warmup: 20 },
     seeds: [1],
   },
 ];

@@ -14,7 +14,7 @@ import { type ModelConfig, parseModelConfig, toNativeConfig } from './config.js'
 import type { FloatTensor } from './safetensors.js';
 
 /** Models that come with the package, by the name that {@link loadCheckpoint} takes. */
-export const kBundledModels: readonly string[] = ['mini'];
+export const kBundledModels: readonly string[] = ['mini', 'mini-supervised'];
 
 /** A model that was read and checked. */
 export interface Checkpoint {
