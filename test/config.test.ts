@@ -44,6 +44,7 @@ describe('config.json', () => {
         slot_scale: kScale,
       },
       numeric: { features: 'fourier', table_size: 64 },
+      decoder: { kind: 'flow' },
       path: {
         kind: 'metric',
         metric: 'coordinate',
