@@ -98,15 +98,15 @@ export function scatterSvg({ title, x, y, series }: Scatter): string {
   }
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${kWidth} ${kHeight}" role="img" ` +
-    `aria-label="${escape(title)}" font-family="system-ui, sans-serif">\n${parts.join('\n')}\n</svg>\n`
+    `aria-label="${escapeText(title)}" font-family="system-ui, sans-serif">\n${parts.join('\n')}\n</svg>\n`
   );
 }
 
 function text(x: number, y: number, of: string, anchor: string, size = 12, fill = kInk): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" font-size="${size}" fill="${fill}">${escape(of)}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" font-size="${size}" fill="${fill}">${escapeText(of)}</text>`;
 }
 
-function escape(of: string): string {
+function escapeText(of: string): string {
   return of.replace(
     /[&<>"]/g,
     (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!,

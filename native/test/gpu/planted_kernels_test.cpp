@@ -147,7 +147,7 @@ std::vector<float> policy_loss() {
 }  // namespace
 
 TEST(planted_in_policy_loss) {
-  check_reported(9, {"shared", "kernel policy_loss_rows", "native/kernels/policy_loss.cuh:"}, policy_loss);
+  check_reported(9, {"shared", "kernel policy_loss", "native/kernels/policy_loss.cuh:"}, policy_loss);
 }
 
 TEST(planted_in_policy_loss_gradient) { check_different(10, 0.02, policy_loss); }
