@@ -42,6 +42,11 @@ const kPairs: readonly (readonly [string, string])[] = [
   ['aligned/median, 1 step', 'diffusion/median, 1 step'],
   ['aligned/sample, 5 steps, search of 16', 'aligned/sample, 5 steps'],
   ['aligned/sample, 5 steps, search of 16', 'aligned/median, 1 step'],
+  ['aligned/sample, 5 steps, search of 16', 'mixture/sample, 5 steps, search of 16'],
+  ['aligned/sample, 5 steps, search of 16', 'diffusion/sample, 2 steps, search of 16'],
+  ['aligned/sample, 5 steps, search of 16', 'autoregressive/sample, 1 step, search of 16'],
+  ['aligned/sample, 5 steps, search of 16', 'mixture/median, 1 step'],
+  ['aligned/sample, 5 steps, search of 16', 'diffusion/median, 1 step'],
   ['aligned/median, 1 step, warm start', 'aligned/median, 1 step'],
   ['aligned/sample, 5 steps, search of 16, warm start', 'aligned/sample, 5 steps, search of 16'],
   ['mini/median, 1 step', 'mini-supervised/median, 1 step'],
@@ -124,7 +129,7 @@ function mainRows(results: readonly Result[], chosenOn: Measurement): Result[] {
         ['flow', 'distilled', 'aligned', 'mini', 'mini-supervised'].includes(key) &&
         ((mode.decode === 'sample' && mode.steps !== 3) ||
           (mode.decode === 'median' && mode.steps === 1));
-      if (mode !== chosen && !isAim) continue;
+      if (mode !== chosen && !isAim && mode.samples === 1) continue;
       const row = named.get(`${key}/${describeMode(mode)}`);
       if (row) rows.push(row);
     }
@@ -137,7 +142,13 @@ function figure(results: readonly Result[]): string {
     .map(({ key, title }) => ({
       name: title,
       points: results
-        .filter((of) => of.key === key && of.latencyMs && of.figures['pdms.score'])
+        .filter(
+          (of) =>
+            of.key === key &&
+            of.latencyMs &&
+            of.mode?.decode !== 'sample-median' &&
+            of.figures['pdms.score'],
+        )
         .map((of) => ({
           x: of.latencyMs!.p50,
           y: 100 * of.figures['pdms.score']!.mean,

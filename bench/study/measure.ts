@@ -3,9 +3,8 @@
 import { join } from 'node:path';
 import { baselines } from '../../lib/eval/baselines.js';
 import { GroupBootstrap, type Interval } from '../../lib/eval/bootstrap.js';
-import { framesBefore } from '../../lib/eval/frames.js';
+import { casesOf } from '../../lib/eval/evaluate.js';
 import { measureBaseline, measureFixed } from '../../lib/eval/measured.js';
-import { WindowJudge } from '../../lib/eval/metrics.js';
 import { scorePlans } from '../../lib/eval/pdm-pass.js';
 import { type PdmValues, pdmValues } from '../../lib/eval/pdm-table.js';
 import {
@@ -14,12 +13,10 @@ import {
   type RunOptions,
   runPlanner,
 } from '../../lib/eval/planner-runs.js';
-import { RoadArea } from '../../lib/eval/road-area.js';
 import { egoKey } from '../../lib/eval/select-windows.js';
 import { meanOfKnown, type WindowValues } from '../../lib/eval/summary.js';
 import { Planner } from '../../lib/planner.js';
-import { observationFromWindow } from '../../lib/scenario/observe.js';
-import type { ScenarioMap, ScenarioWindow } from '../../lib/scenario/types.js';
+import type { ScenarioWindow } from '../../lib/scenario/types.js';
 import { type Contender, describeMode, type Mode } from './rows.js';
 
 /** A figure with the 95 % interval by resampling vehicles. */
@@ -171,21 +168,6 @@ export async function measure(
 /** `key` or `key/mode` of a result. */
 export function nameOf({ key, mode }: Pick<Result, 'key' | 'mode'>): string {
   return mode ? `${key}/${describeMode(mode)}` : key;
-}
-
-function casesOf(windows: readonly ScenarioWindow[]): Case[] {
-  const roads = new Map<ScenarioMap, RoadArea>();
-  const before = framesBefore(windows);
-  return windows.map((window, i) => {
-    const { map } = window.recording;
-    const road = roads.get(map) ?? new RoadArea(map);
-    roads.set(map, road);
-    return {
-      observation: observationFromWindow(window),
-      judge: new WindowJudge(window, road),
-      before: before[i]!,
-    };
-  });
 }
 
 async function planAll(

@@ -68,12 +68,15 @@ export const kContenders: readonly Contender[] = [
   {
     key: 'autoregressive',
     title: 'autoregressive',
-    modes: (['median', 'argmax', 'sample'] as const).map((decode) => ({
-      ...plain,
-      decode,
-      steps: 1,
-      passes: kSlots,
-    })),
+    modes: [
+      ...(['median', 'argmax', 'sample'] as const).map((decode) => ({
+        ...plain,
+        decode,
+        steps: 1,
+        passes: kSlots,
+      })),
+      { ...searched(1, null), passes: kSlots * kSearched },
+    ],
   },
   {
     key: 'diffusion',
@@ -84,9 +87,10 @@ export const kContenders: readonly Contender[] = [
       flow('sample', 2),
       flow('sample', 5),
       flow('sample', 10),
+      { ...searched(2, null), passes: 2 * kSearched },
     ],
   },
-  { key: 'mixture', title: 'mixture flow', modes: kFlowModes },
+  { key: 'mixture', title: 'mixture flow', modes: [...kFlowModes, searched(5, null)] },
   { key: 'flow', title: 'metric flow', modes: kFlowModes },
   { key: 'distilled', title: 'metric flow, distilled', modes: kFlowModes },
   {

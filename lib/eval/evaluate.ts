@@ -109,7 +109,7 @@ export async function evaluate(
   const split = options.split ?? 'val';
   const settings = settingsOf(options);
   const { windows, skipped } = selectWindows(data, split, options.limit);
-  const cases = prepare(windows);
+  const cases = casesOf(windows);
   const measured = baselines.map((baseline) => measureBaseline(baseline, windows, cases));
   const wantsPdm = options.pdm ?? true;
   let done = 0;
@@ -154,7 +154,8 @@ export async function evaluate(
   return { split, n: windows.length, egos: bootstrap.groups, skipped, reference, pdm, rows };
 }
 
-function prepare(windows: readonly ScenarioWindow[]): Case[] {
+/** What runs need of each window. */
+export function casesOf(windows: readonly ScenarioWindow[]): Case[] {
   const roads = new Map<ScenarioMap, RoadArea>();
   const before = framesBefore(windows);
   return windows.map((window, i) => {
