@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/planar.h"
+
 namespace wam::align {
 
 void GroupFigures::add(const GroupFigures& o) {
@@ -40,7 +42,7 @@ GroupFigures group_figures(std::span<const PlanValue> values, std::span<const fl
     if (!future.valid[i]) continue;
     ++valid;
     for (std::size_t p = 0; p < values.size(); ++p) {
-      distance += std::hypot(pose(p, i)[0] - future.x[i], pose(p, i)[1] - future.y[i]) / n;
+      distance += planar_length<double>(pose(p, i)[0] - future.x[i], pose(p, i)[1] - future.y[i]) / n;
     }
   }
   if (valid > 0) f.ade = distance / valid, f.ade_scenes = 1;
@@ -50,7 +52,7 @@ GroupFigures group_figures(std::span<const PlanValue> values, std::span<const fl
   for (std::size_t p = 0; p < values.size(); ++p) {
     for (std::size_t q = 0; q < p; ++q, ++pairs) {
       for (int i = 0; i < waypoints; ++i) {
-        apart += std::hypot(pose(p, i)[0] - pose(q, i)[0], pose(p, i)[1] - pose(q, i)[1]) / waypoints;
+        apart += planar_length<double>(pose(p, i)[0] - pose(q, i)[0], pose(p, i)[1] - pose(q, i)[1]) / waypoints;
       }
     }
   }
