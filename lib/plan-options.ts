@@ -8,6 +8,9 @@ export type DecodeRule = 'argmax' | 'median' | 'sample';
 /** How several samples become one plan, see {@link PlanOptions.reduce}. */
 export type Reduce = 'first' | 'medoid' | 'mean' | 'search';
 
+/** How the tokens of one sample go together, see {@link PlanOptions.coupling}. */
+export type Coupling = 'independent' | 'comonotone';
+
 /** Options of one plan. What is left out is taken from {@link kPlanDefaults}. */
 export interface PlanOptions {
   /** Refinement steps, 1 to the planner's `maxSteps`. */
@@ -29,6 +32,12 @@ export interface PlanOptions {
   temperature?: number;
   /** Draw among the k most likely tokens; 0: among all. */
   topK?: number;
+  /**
+   * Draws of one sample: `independent`, as in the paper; `comonotone`: the tokens of a coordinate over all waypoints take
+   * one random number, so that a sample is fast or slow, left or right, as a whole. Every token has the same distribution
+   * in both; a step sees no difference, only what its samples look like: smooth even after one step (docs/search.md).
+   */
+  coupling?: Coupling;
   /**
    * `medoid`: the sample nearest to all others; `mean`: of positions and directions; `first`: the first sample. `search`:
    * what scores best, among the samples and the median plan of one step, by what is known now (docs/search.md); the
@@ -59,12 +68,14 @@ export const kPlanDefaults = {
   lastDecode: 'median',
   temperature: 1,
   topK: 0,
+  coupling: 'independent',
   reduce: 'medoid',
   cache: true,
 } as const satisfies PlanOptions;
 
 const kRules: readonly StepRule[] = ['released', 'integrated', 'renoise'];
 const kDecodes: readonly DecodeRule[] = ['argmax', 'median', 'sample'];
+const kCouplings: readonly Coupling[] = ['independent', 'comonotone'];
 const kReduces: readonly Reduce[] = ['first', 'medoid', 'mean', 'search'];
 const kKnown: ReadonlySet<string> = new Set([
   ...Object.keys(kPlanDefaults),
@@ -74,7 +85,7 @@ const kKnown: ReadonlySet<string> = new Set([
 ]);
 
 /** Numbers of a packed request before the warm start, see native/binding/plan_packing.cpp. */
-export const kRequestSize = 13;
+export const kRequestSize = 14;
 
 /** What a planner and its model allow. */
 export interface PlanLimits {
@@ -125,6 +136,7 @@ export function writeRequest(
   if (typeof cache !== 'boolean') throw argumentError('options.cache', 'a boolean', cache);
   request[11] = cache ? 1 : 0;
   request[12] = remaining(options.deadlineMs, calledAt);
+  request[13] = choice('coupling', options.coupling ?? d.coupling, kCouplings);
   const { signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw argumentError('options.signal', 'an AbortSignal', signal);

@@ -196,6 +196,7 @@
       "native/test/cpu_policy_test.cpp",
       "native/test/cpu_training_test.cpp",
       "native/test/counting_allocator.cpp",
+      "native/test/coupling_test.cpp",
       "native/test/decoder_kinds_test.cpp",
       "native/test/flow_posterior_test.cpp",
       "native/test/flow_schedule_test.cpp",

@@ -27,6 +27,7 @@ describe('options', () => {
     [{ temperature: 0 }, 'ERR_RANGE', /options\.temperature/],
     [{ temperature: Number.NaN }, 'ERR_NOT_FINITE', /options\.temperature/],
     [{ topK: -1 }, 'ERR_RANGE', /options\.topK/],
+    [{ coupling: 'shared' }, 'ERR_ARGUMENT', /options\.coupling: .*independent, comonotone/],
     [{ topK: 102 }, 'ERR_RANGE', /options\.topK: .*0 to 101/],
     [{ reduce: 'best' }, 'ERR_ARGUMENT', /options\.reduce/],
     [{ cache: 1 }, 'ERR_ARGUMENT', /options\.cache/],

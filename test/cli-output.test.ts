@@ -176,5 +176,9 @@ describe('plan options', () => {
     expect(describeFlags({ decode: 'sample', temperature: 0.5, topK: 8 }, 1)).toBe(
       'sample, temperature 0.5, top 8, seed 0',
     );
+    expect(describeFlags({ decode: 'sample', coupling: 'comonotone' }, 1)).toBe(
+      'sample, comonotone, seed 0',
+    );
+    expect(describeFlags({ coupling: 'comonotone' }, 1)).toBe('median');
   });
 });

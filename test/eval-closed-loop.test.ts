@@ -263,7 +263,7 @@ describe('evaluateClosedLoop', () => {
   const straight: EvaluatedPlanner = {
     plan: async () => ({ trajectory: plan(25), samples: [plan(25)] }),
   };
-  const run = { samples: 1, reduce: 'medoid', temperature: 1 } as const;
+  const run = { samples: 1, reduce: 'medoid', temperature: 1, coupling: 'independent' } as const;
   const settings = [{ steps: 1, decode: 'median', rule: 'renoise' }] as const;
 
   it('has a row for the recorded driver, PDM-Closed, constant velocity and the planner', async () => {

@@ -36,6 +36,30 @@ describe('a plan', () => {
     await flat.close();
   });
 
+  test('comonotone: samples of one step are ordered alike at every waypoint', async () => {
+    const options = { steps: 1, samples: 3, decode: 'sample', seed: 5 } as const;
+    const coupled = await planner.plan(observation(), { ...options, coupling: 'comonotone' });
+    const independent = await planner.plan(observation(), options);
+    expect(coupled.tokens).not.toEqual(independent.tokens);
+    const orders = (tokens: readonly Int32Array[]) =>
+      [0, 1, 2].map((number) => {
+        const found = new Set<string>();
+        for (let slot = number; slot < 24; slot += 3)
+          for (const [a, b] of [
+            [0, 1],
+            [0, 2],
+            [1, 2],
+          ] as const) {
+            const sign = Math.sign(tokens[a]![slot]! - tokens[b]![slot]!);
+            if (sign !== 0) found.add(`${a}${b}${sign}`);
+          }
+        return found.size;
+      });
+    // At most one order a pair.
+    expect(Math.max(...orders(coupled.tokens))).toBeLessThanOrEqual(3);
+    expect(Math.max(...orders(independent.tokens))).toBeGreaterThan(3);
+  });
+
   test('confidence is the probability of its tokens, margin the least logit gap', async () => {
     const flat = await Planner.fromCheckpoint(withHead(0));
     const even = await flat.plan(observation(), { decode: 'median' });

@@ -188,6 +188,7 @@ async function planAll(
       samples: mode.samples,
       reduce: mode.reduce,
       temperature: 1,
+      coupling: mode.coupling ?? 'independent',
       warmStart: mode.warmStart,
       ...options,
       signal: undefined,

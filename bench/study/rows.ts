@@ -1,7 +1,7 @@
 // The rows of docs/results.md: which checkpoints, and how plans are made with them.
 
 import type { EvaluateDecode } from '../../lib/eval/planner-runs.js';
-import type { Reduce, StepRule } from '../../lib/plan-options.js';
+import type { Coupling, Reduce, StepRule } from '../../lib/plan-options.js';
 
 /** How plans are made. */
 export interface Mode {
@@ -11,6 +11,8 @@ export interface Mode {
   rule?: StepRule;
   samples: number;
   reduce: Reduce;
+  /** Default `independent`. */
+  coupling?: Coupling;
   /** Frames of a vehicle in order, each beginning with the plan before it at this time of the path; null: each for itself. */
   warmStart: number | null;
   /** Passes of the network through its decoder rows, beside the observation's. */
@@ -116,9 +118,11 @@ export const kBundled: readonly Contender[] = [
 ];
 
 /** A mode in words. */
-export function describeMode({ steps, decode, rule, samples, reduce, warmStart }: Mode): string {
+export function describeMode(mode: Mode): string {
+  const { steps, decode, rule, coupling, samples, reduce, warmStart } = mode;
   const parts = [decode, `${steps} ${steps === 1 ? 'step' : 'steps'}`];
   if (rule) parts.push(rule);
+  if (coupling === 'comonotone') parts.push(coupling);
   if (samples > 1)
     parts.push(reduce === 'search' ? `search of ${samples}` : `${reduce} of ${samples}`);
   if (warmStart !== null) parts.push('warm start');

@@ -77,7 +77,7 @@ export function grouped(evaluation: Evaluation, rows: string[][]): string[][] {
 /** Planner and options of a row. */
 export function label(
   row: Pick<RowHead, 'planner' | 'steps' | 'decode' | 'rule' | 'samples'> &
-    Partial<Pick<RowHead, 'reduce' | 'warmStart'>>,
+    Partial<Pick<RowHead, 'reduce' | 'coupling' | 'warmStart'>>,
 ): string {
   if (row.decode === null) return row.planner;
   const parts = [
@@ -86,6 +86,7 @@ export function label(
     `${row.steps} ${row.steps === 1 ? 'step' : 'steps'}`,
     row.steps > 1 ? row.rule : null,
     row.samples > 1 ? `${row.reduce === 'search' ? 'search ' : ''}of ${row.samples}` : null,
+    row.coupling === 'comonotone' ? row.coupling : null,
     row.warmStart ? `warm ${row.warmStart}` : null,
   ];
   return parts.filter((part) => part !== null).join(' ');

@@ -9,7 +9,7 @@ import { type Evaluation, evaluate, settingsOf } from '../eval/evaluate.js';
 import { explainHuman } from '../eval/explain-human.js';
 import type { PdmSummary } from '../eval/pdm-summary.js';
 import type { EvaluateDecode } from '../eval/planner-runs.js';
-import type { Reduce, StepRule } from '../plan-options.js';
+import type { Coupling, Reduce, StepRule } from '../plan-options.js';
 import { Planner } from '../planner.js';
 import type { ScenarioData } from '../scenario/types.js';
 import {
@@ -30,6 +30,7 @@ import { printHumanReport } from './evaluate-human.js';
 import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
 import { breakdownTable, mainTable } from './evaluate-table.js';
 import { humanPictures } from './human-pictures.js';
+import { couplingOption } from './plan-flags.js';
 import { Progress } from './progress.js';
 import { withInterrupt } from './run.js';
 import { writeScorePage } from './score-picture.js';
@@ -44,6 +45,7 @@ interface EvaluateCommandOptions extends CommonOptions, DeviceFlags {
   samples: number;
   reduce: Reduce;
   temperature: number;
+  coupling?: Coupling;
   warmStart?: number;
   seeds: number;
   model: string;
@@ -98,6 +100,7 @@ export function evaluateCommand(): Command {
         .choices(['first', 'medoid', 'mean', 'search'])
         .default('medoid'),
     )
+    .addOption(couplingOption())
     .option('--temperature <T>', 'of sampling', numberOption(0.001, 1000), 1)
     .addOption(
       new Option(
@@ -193,6 +196,7 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
       samples: options.samples,
       reduce: options.reduce,
       temperature: options.temperature,
+      coupling: options.coupling,
       warmStart: options.warmStart,
       seeds: options.seeds,
       resamples: options.resamples,
@@ -219,7 +223,7 @@ function drive(
     planner,
     name: model,
     settings: settingsOf(options),
-    run: { samples, reduce, temperature },
+    run: { samples, reduce, temperature, coupling: options.coupling ?? 'independent' },
   };
   return evaluateClosedLoop(rows, data, { ...common, limit, replanS: replan, traffic, resamples });
 }

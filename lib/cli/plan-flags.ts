@@ -12,11 +12,19 @@ export interface PlanFlags {
   decode?: (typeof kDecodeChoices)[number];
   rule?: PlanOptions['rule'];
   reduce?: PlanOptions['reduce'];
+  coupling?: PlanOptions['coupling'];
   temperature?: number;
   topK?: number;
   seed?: number;
   deadlineMs?: number;
 }
+
+/** `--coupling`. */
+export const couplingOption = () =>
+  new Option(
+    '--coupling <how>',
+    `how the draws of a sample go together (default: ${kPlanDefaults.coupling})`,
+  ).choices(['independent', 'comonotone']);
 
 /** The options of a command that plans. */
 export function addPlanFlags(command: Command): Command {
@@ -53,6 +61,7 @@ export function addPlanFlags(command: Command): Command {
         'search',
       ]),
     )
+    .addOption(couplingOption())
     .option('--temperature <t>', 'of sampling (default: 1)', numberOption(1e-3, 1e3))
     .option('--top-k <k>', 'sample among the k likeliest (default: all)', integerOption(0, 1e6))
     .option(
@@ -74,6 +83,7 @@ export function planOptionsOf(flags: PlanFlags, steps: number): PlanOptions {
   if (flags.decode !== undefined) Object.assign(options, decodeOf(flags.decode));
   if (flags.rule !== undefined) options.rule = flags.rule;
   if (flags.reduce !== undefined) options.reduce = flags.reduce;
+  if (flags.coupling !== undefined) options.coupling = flags.coupling;
   if (flags.temperature !== undefined) options.temperature = flags.temperature;
   if (flags.topK !== undefined) options.topK = flags.topK;
   if (flags.seed !== undefined) options.seed = flags.seed;
@@ -90,6 +100,7 @@ export function describeOptions(given: PlanOptions): string {
   const isDrawn = first === 'sample' || last === 'sample';
   const parts = [first === last ? last : `${first}, ${last} at last`];
   if (options.steps > 1) parts.push(`${options.rule} rule`);
+  if (isDrawn && options.coupling !== 'independent') parts.push(options.coupling);
   if (isDrawn && options.temperature !== 1) parts.push(`temperature ${options.temperature}`);
   if (isDrawn && options.topK > 0) parts.push(`top ${options.topK}`);
   if (options.samples > 1) parts.push(`${options.reduce} of ${options.samples}`);

@@ -42,7 +42,7 @@ export interface ClosedLoopPlanner {
   planner: EvaluatedPlanner;
   name: string;
   settings: readonly Settings[];
-  run: Pick<RunOptions, 'samples' | 'reduce' | 'temperature'>;
+  run: Pick<RunOptions, 'samples' | 'reduce' | 'temperature' | 'coupling'>;
 }
 
 type ClosedFigures = ScoredFigures & DriveFigures;

@@ -1,5 +1,5 @@
 import { argumentError } from '../errors.js';
-import type { Reduce, StepRule } from '../plan-options.js';
+import type { Coupling, Reduce, StepRule } from '../plan-options.js';
 import { observationFromWindow } from '../scenario/observe.js';
 import type { ScenarioData, ScenarioMap, ScenarioWindow } from '../scenario/types.js';
 import { baselines } from './baselines.js';
@@ -50,6 +50,8 @@ export interface EvaluateOptions {
   reduce?: Reduce;
   /** Of sampling. Default 1. */
   temperature?: number;
+  /** How the tokens of a sample go together. Default `independent`. */
+  coupling?: Coupling;
   /**
    * Plan the frames of a vehicle in order and begin each with the plan before it, at this time of the path
    * (`warmStart` of a plan). Default: every window for itself.
@@ -191,6 +193,7 @@ function runOptionsOf(options: EvaluateOptions, onPlan: () => void): RunOptions 
     samples: positive('samples', options.samples ?? 1),
     reduce: options.reduce ?? 'medoid',
     temperature: options.temperature ?? 1,
+    coupling: options.coupling ?? 'independent',
     warmStart: options.warmStart ?? null,
     seeds: positive('seeds', options.seeds ?? 1),
     latencyCalls: options.latencyCalls ?? 100,

@@ -1,4 +1,4 @@
-import type { Reduce } from '../plan-options.js';
+import type { Coupling, Reduce } from '../plan-options.js';
 import type { ScenarioWindow } from '../scenario/types.js';
 import type { Baseline } from './baselines.js';
 import type { Trajectory } from './metrics.js';
@@ -21,6 +21,7 @@ export interface RowHead {
   /** Samples that each plan was reduced from. */
   samples: number;
   reduce: Reduce | null;
+  coupling: Coupling | null;
   /** Time of the path at which frames begin with the plan before them; null: every plan is for itself. */
   warmStart: number | null;
   /** Samples that `minAde` is the best of; null where nothing was sampled. */
@@ -68,6 +69,7 @@ export function measureFixed(
     rule: null,
     samples: 1,
     reduce: null,
+    coupling: null,
     warmStart: null,
     minAdeSamples: null,
     seeds: 1,
@@ -93,6 +95,7 @@ export async function measurePlanner(
       ...each,
       samples: run.samples,
       reduce: run.reduce,
+      coupling: run.coupling,
       warmStart: run.warmStart,
       minAdeSamples: done.minAdeSamples,
       seeds: run.seeds,

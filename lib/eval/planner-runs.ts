@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Observation } from '../observation.js';
-import type { DecodeRule, Reduce, StepRule } from '../plan-options.js';
+import type { Coupling, DecodeRule, Reduce, StepRule } from '../plan-options.js';
 import type { WarmStart } from '../warm-start.js';
 import { quantile } from './bootstrap.js';
 import type { FrameBefore } from './frames.js';
@@ -23,6 +23,7 @@ export interface EvaluatedPlanOptions {
   rule: StepRule;
   reduce: Reduce;
   temperature: number;
+  coupling: Coupling;
   /** Of frames that have one before them, when `evaluate` is asked for it. */
   warmStart?: WarmStart;
 }
@@ -60,6 +61,7 @@ export interface RunOptions {
   samples: number;
   reduce: Reduce;
   temperature: number;
+  coupling: Coupling;
   /** Frames in order, each with the plan before it from this time of the path on; null: each for itself. */
   warmStart: number | null;
   seeds: number;
@@ -188,14 +190,24 @@ export async function measureLatency(
 /** Options of one plan. */
 export function planOptionsOf(
   settings: Settings,
-  options: Pick<RunOptions, 'samples' | 'reduce' | 'temperature'>,
+  options: Pick<RunOptions, 'samples' | 'reduce' | 'temperature' | 'coupling'>,
   seed: number,
 ): EvaluatedPlanOptions {
   const { steps, decode, rule } = settings;
-  const { samples, reduce, temperature } = options;
+  const { samples, reduce, temperature, coupling } = options;
   const [each, last] =
     decode === 'sample-median' ? (['sample', 'median'] as const) : [decode, decode];
-  return { steps, samples, seed, decode: each, lastDecode: last, rule, reduce, temperature };
+  return {
+    steps,
+    samples,
+    seed,
+    decode: each,
+    lastDecode: last,
+    rule,
+    reduce,
+    temperature,
+    coupling,
+  };
 }
 
 /** The plan, and the samples that minADE is taken over: at least six, all sharing the prefix. */

@@ -24,7 +24,8 @@ enum RequestField {
   kReduce,
   kCache,
   kDeadlineMs,  // from now; infinite: none
-  kWarm,        // 1: the rest is read
+  kCoupling,
+  kWarm,  // 1: the rest is read
   kWarmT0,
   kWarmElapsed,
   kWarmX,
@@ -120,6 +121,7 @@ double read_request(std::span<const double> request, const model::PlanLimits& li
   }
   options.top_k = static_cast<int>(integer(request, kTopK, 0, 1 << 30, "topK"));
   options.reduce = static_cast<model::Reduce>(integer(request, kReduce, 0, 3, "reduce"));
+  options.coupling = static_cast<model::Coupling>(integer(request, kCoupling, 0, 1, "coupling"));
   options.cache = integer(request, kCache, 0, 1, "cache") != 0;
   const double deadline_ms = request[kDeadlineMs];
   options.deadline = std::chrono::steady_clock::time_point::max();

@@ -177,6 +177,9 @@ struct PathNoise {
 /// for that rule) word 0 for staying or leaving and word 1 for where to.
 struct RefineStep {
   int rows = 0, slots = 1, vocab = 0;
+  /// Above 0, samples of the posterior of slots s, s + coupled, s + 2 coupled, ... take the random number of slot s: a
+  /// comonotone draw, with the same marginals as independent ones.
+  int coupled = 0;
   const real* logits = nullptr;  // [logit_rows, vocab]; row i reads row i % logit_rows
   int ldl = 0, logit_rows = 0;
   DecodeRule decode = DecodeRule::argmax;

@@ -23,7 +23,13 @@ void CpuBackend::refine_step(const RefineStep& s) {
   step.jump = jump, step.draw = draw;
   RowCounters counters = {stream.key0(), stream.key1(), s.step, static_cast<std::uint32_t>(RandomUse::posterior_draw),
                           static_cast<std::uint32_t>(s.slots)};
-  if (s.decode == DecodeRule::sample) flow_.row_uniforms(counters, s.rows, uniform, nullptr);
+  if (s.decode == DecodeRule::sample) {
+    flow_.row_uniforms(counters, s.rows, uniform, nullptr);
+    for (int i = 0; s.coupled > 0 && i < s.rows; ++i) {
+      const int slot = i % s.slots;
+      uniform[i] = uniform[i - slot + slot % s.coupled];  // of an earlier row, or its own
+    }
+  }
   counters.use = static_cast<std::uint32_t>(use);
   if (moves) flow_.row_uniforms(counters, s.rows, jump, draw);
 

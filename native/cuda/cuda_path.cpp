@@ -198,7 +198,7 @@ void GpuBackend::refine_step(const RefineStep& s) {
 
   RefineRowParams p =
       posterior_params(s.vocab, s.logits, s.ldl, s.logit_rows, s.decode, s.temperature, s.top_k, s.log_probability);
-  p.slots = s.slots, p.seed = s.seed, p.step = s.step;
+  p.slots = s.slots, p.coupled = s.coupled, p.seed = s.seed, p.step = s.step;
   p.move_use = move_use(s.rule);
   p.x_1 = s.x_1, p.margin = s.margin;
   if (line_path) {

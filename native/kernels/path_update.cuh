@@ -19,6 +19,7 @@ struct RefineRowParams {
   int ldl = 0;
   int logit_rows = 0;             // row i reads logits row i % logit_rows
   int slots = 1;                  // row i is slot i % slots of sample i / slots
+  int coupled = 0;                // above 0: slot s draws x_1 with the number of slot s % coupled
   const float* logits = nullptr;  // [logit_rows, vocab]
   PosteriorRule rule = PosteriorRule::argmax;
   float inverse_temperature = 1;
@@ -80,8 +81,10 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   const float* logits = p.logits + static_cast<std::int64_t>(logit_row) * p.ldl;
   const int x_t = p.move == PathMove::stay ? 0 : p.x_t[row];
-  const auto random = [&](RandomUse use) {
-    return RandomStream(*p.seed).at(p.step, static_cast<std::uint32_t>(WAM_PLANT(2, row % p.slots, row)),
+  const int slot_of_row = WAM_PLANT(2, row % p.slots, row);
+  const int draw_slot = p.coupled > 0 ? slot_of_row % p.coupled : slot_of_row;
+  const auto random = [&](RandomUse use, int position) {
+    return RandomStream(*p.seed).at(p.step, static_cast<std::uint32_t>(position),
                                     static_cast<std::uint32_t>(row / p.slots), use);
   };
 
@@ -114,8 +117,8 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
       const bool median = p.rule == PosteriorRule::median;
       double share = 0.5;
       if (!median) {
-        share = static_cast<double>(p.uniform != nullptr ? p.uniform[row]
-                                                         : unit_uniform(random(RandomUse::posterior_draw).word[0]));
+        share = static_cast<double>(
+            p.uniform != nullptr ? p.uniform[row] : unit_uniform(random(RandomUse::posterior_draw, draw_slot).word[0]));
       }
       x_1 = pick(decision, p.vocab, decision_sum, scan, share * scan.total, median);
       if (lane == 0) *slot = x_1;
@@ -139,7 +142,7 @@ __global__ void __launch_bounds__(Config::kThreads) refine_row(const __grid_cons
   __syncthreads();
 
   if (warp == 0 && p.move != PathMove::stay) {
-    const Philox4 r = random(p.move_use);
+    const Philox4 r = random(p.move_use, slot_of_row);
     const float jump = unit_uniform(r.word[0]), draw = unit_uniform(r.word[1]);
     int next = x_t;
     if (metric) {

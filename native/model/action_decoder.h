@@ -46,6 +46,11 @@ class ActionDecoder {
   virtual std::size_t bytes() const = 0;
 };
 
+/// Slots after which random numbers of a sample come again; 0: they never do.
+inline int coupled_slots(const ModelConfig& config, Coupling coupling) {
+  return coupling == Coupling::comonotone ? config.slots() / config.waypoints : 0;
+}
+
 /// Throws Error(ERR_ARGUMENT) when a plan shall begin with the one before.
 void refuse_warm_start(const PlanOptions& options, const char* decoder);
 

@@ -55,7 +55,7 @@ void AutoregressiveDecoder::begin(const scene::Features& features, const PlanOpt
 }
 
 bool AutoregressiveDecoder::queue_step(const PlanOptions& o, int, const LayerWatch& watch) {
-  const int slots = config_.slots();
+  const int slots = config_.slots(), coupled = coupled_slots(config_, o.coupling);
   for (int s = 0; s < o.samples; ++s) {
     for (int j = 0; j < slots; ++j) {
       const std::size_t row = static_cast<std::size_t>(s) * slots + static_cast<std::size_t>(j);
@@ -68,7 +68,7 @@ bool AutoregressiveDecoder::queue_step(const PlanOptions& o, int, const LayerWat
       step.temperature = static_cast<real>(o.temperature);
       step.top_k = o.top_k;
       step.seed = seed_.device() + s;
-      step.step = static_cast<std::uint32_t>(j);
+      step.step = static_cast<std::uint32_t>(coupled > 0 ? j % coupled : j);
       step.x_1 = plan_ + row;
       step.log_probability = decision_ + row;
       step.margin = decision_ + rows_ + row;

@@ -27,7 +27,7 @@ std::uint64_t recording_key(const PlanOptions& o, int first, int count) {
   const auto mix = [&hash](std::uint64_t word) { hash = (hash ^ word) * 0x100000001b3; };
   for (const int word :
        {o.steps, o.samples, static_cast<int>(o.rule), static_cast<int>(o.decode), static_cast<int>(o.last_decode),
-        o.top_k, static_cast<int>(o.cache), static_cast<int>(o.reduce == Reduce::search),
+        o.top_k, static_cast<int>(o.coupling), static_cast<int>(o.cache), static_cast<int>(o.reduce == Reduce::search),
         static_cast<int>(o.warm.given()), first, count}) {
     mix(static_cast<std::uint64_t>(word));
   }

@@ -24,6 +24,10 @@ enum class Reduce { first, medoid, mean, search };
 /// What a search chose from, in this order: the samples, the median plan of one step, the plan before this one.
 inline constexpr int kExtraCandidates = 2;
 
+/// How the tokens of one sample go together. comonotone: those of one number of the waypoints (all x, all y, ...) are
+/// drawn with one random number, so that a sample is fast or slow, left or right, as a whole.
+enum class Coupling { independent, comonotone };
+
 struct PlanOptions {
   int steps = 1;
   int samples = 1;  // plans that share one prefix
@@ -33,6 +37,7 @@ struct PlanOptions {
   DecodeRule last_decode = DecodeRule::median;  // of the plan
   double temperature = 1;
   int top_k = 0;
+  Coupling coupling = Coupling::independent;
   Reduce reduce = Reduce::medoid;
   WarmStart warm;
   bool cache = true;  // false recomputes the prefix in every step (for tests and measurement)

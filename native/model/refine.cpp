@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flow/schedule.h"
+#include "model/action_decoder.h"
 
 namespace wam::model {
 
@@ -103,6 +104,7 @@ RefineStep Refiner::step(const real* logits, int logit_rows, const PlanOptions& 
   s.decode = rule;
   s.temperature = static_cast<real>(options.temperature);
   s.top_k = options.top_k;
+  s.coupled = coupled_slots(config_, options.coupling);
   s.seed = seed_.device();
   s.step = static_cast<std::uint32_t>(k);
   s.x_1 = plan_ + static_cast<std::size_t>(k) * rows_;

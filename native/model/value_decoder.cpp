@@ -41,9 +41,11 @@ void ValueDecoder::begin(const scene::Features& features, const PlanOptions& o, 
   const double start = config_.diffusion_start;
   const RandomStream stream(o.seed);
   const double size = o.last_decode == DecodeRule::sample ? o.temperature * NoiseLevel::at(start).sigma : 0;
+  const int coupled = coupled_slots(config_, o.coupling);
   for (int i = 0; i < samples * slots; ++i) {
-    const Philox4 r = stream.at(0, static_cast<std::uint32_t>(i % slots), static_cast<std::uint32_t>(i / slots),
-                                RandomUse::initial_token);
+    const int slot = coupled > 0 ? i % slots % coupled : i % slots;
+    const Philox4 r =
+        stream.at(0, static_cast<std::uint32_t>(slot), static_cast<std::uint32_t>(i / slots), RandomUse::initial_token);
     noise_[static_cast<std::size_t>(i)] = static_cast<real>(size * normal_draw(r, 0));
   }
   for (int k = 0; k < o.steps; ++k) {

@@ -201,9 +201,12 @@ TEST(diffusion_plans_are_the_ddim_chain_of_the_network) {
       network.encode_prefix();
       std::vector<real> z(72), u(72), time(kTimeFeatures);
       const RandomStream stream(seed);
+      PlanOptions options = sampled(steps, 3, seed);
+      if (seed % 2 == 0) options.coupling = Coupling::comonotone;
       for (std::uint32_t i = 0; i < 72; ++i) {
+        const std::uint32_t slot = seed % 2 == 0 ? i % 3 : i % 24;
         z[i] = static_cast<real>(std::sin(std::acos(0.0) * start) *
-                                 normal_draw(stream.at(0, i % 24, i / 24, RandomUse::initial_token), 0));
+                                 normal_draw(stream.at(0, slot, i / 24, RandomUse::initial_token), 0));
       }
       for (int k = 0; k < steps; ++k) {
         const double t = start * (steps - k) / steps, s = start * (steps - k - 1) / steps;
@@ -216,7 +219,7 @@ TEST(diffusion_plans_are_the_ddim_chain_of_the_network) {
           z[i] = static_cast<real>(std::cos(half_pi * s) * z_0 + std::sin(half_pi * s) * noise);
         }
       }
-      engine.plan(observed(*data, window), sampled(steps, 3, seed), out);
+      engine.plan(observed(*data, window), options, out);
       CHECK_EQ(out.steps_run, steps);
       std::vector<float> pose(24);
       for (int s = 0; s < 3; ++s) {

@@ -67,7 +67,9 @@ Step make_step(int rows, int vocab, const TestMetric& metric, std::uint32_t seed
 }
 
 Philox4 numbers(const Step& step, std::uint64_t seed, int row, RandomUse use) {
-  return RandomStream(seed).at(step.s.step, static_cast<std::uint32_t>(row % step.slots),
+  const bool shared = use == RandomUse::posterior_draw && step.s.coupled > 0;
+  const int slot = shared ? row % step.slots % step.s.coupled : row % step.slots;
+  return RandomStream(seed).at(step.s.step, static_cast<std::uint32_t>(slot),
                                static_cast<std::uint32_t>(row / step.slots), use);
 }
 
@@ -129,7 +131,8 @@ long wrong_rows(const Step& step, std::uint64_t seed, const Outcome& got, double
 std::string name(const Step& step) {
   return "rows=" + std::to_string(step.rows) + " vocab=" + std::to_string(step.vocab) +
          " power=" + std::to_string(step.metric.power) + " decode=" + std::to_string(static_cast<int>(step.s.decode)) +
-         " rule=" + std::to_string(static_cast<int>(step.s.rule)) + (step.s.mixture ? " mixture" : "");
+         " rule=" + std::to_string(static_cast<int>(step.s.rule)) + (step.s.mixture ? " mixture" : "") +
+         " coupled=" + std::to_string(step.s.coupled);
 }
 
 TEST(gpu_refine_steps_match_their_definition) {
@@ -144,6 +147,7 @@ TEST(gpu_refine_steps_match_their_definition) {
           constexpr double kPowers[] = {1, 2, 4, 1.5};
           Step step =
               make_step(rows, vocab, line_metric(vocab, kPowers[variant % 4]), 40u + static_cast<unsigned>(variant));
+          step.slots = std::max(1, rows / 2), step.s.coupled = variant % 5;
           step.s.decode = decode, step.s.rule = rule, step.s.step = 3;
           step.s.temperature = variant % 2 == 0 ? 1 : 0.7f;
           step.s.top_k = variant % 3 == 0 ? 0 : 5;
@@ -189,7 +193,7 @@ TEST(gpu_refine_steps_take_the_tokens_of_the_cpu) {
         Step step =
             make_step(24, vocab, line_metric(vocab, kPowers[variant % 4]), 60u + static_cast<unsigned>(variant));
         step.slots = 8;
-        step.s.decode = decode, step.s.rule = rule;
+        step.s.decode = decode, step.s.rule = rule, step.s.coupled = variant % 2 == 0 ? 0 : 3;
         step.s.temperature = variant % 2 == 0 ? 1 : 1.3f, step.s.top_k = variant % 3 == 1 ? 9 : 0;
         ++variant;
         const Context at(name(step));
