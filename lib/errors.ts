@@ -12,6 +12,9 @@
  * | `ERR_CHECKPOINT_NOT_FOUND` | no checkpoint at the given place |
  * | `ERR_CHECKPOINT_CORRUPT` | a checkpoint is truncated, oversized, mis-shaped or contradicts itself |
  * | `ERR_CONFIG` | a configuration is not valid |
+ * | `ERR_IMAGE` | an image file is damaged, of another kind than JPEG or PNG, or larger than allowed |
+ * | `ERR_TOKENIZER` | a text tokenizer is missing, damaged, or lacks a token that is needed |
+ * | `ERR_DEPENDENCY_MISSING` | an optional package that the call needs is not installed |
  * | `ERR_DEVICE_UNAVAILABLE` | the requested device or instruction set does not exist here |
  * | `ERR_NATIVE_MISSING` | the native addon cannot be loaded on this platform |
  * | `ERR_CLOSED` | the planner or trainer was closed |
@@ -30,6 +33,9 @@ export type WamFlowErrorCode =
   | 'ERR_CHECKPOINT_NOT_FOUND'
   | 'ERR_CHECKPOINT_CORRUPT'
   | 'ERR_CONFIG'
+  | 'ERR_IMAGE'
+  | 'ERR_TOKENIZER'
+  | 'ERR_DEPENDENCY_MISSING'
   | 'ERR_DEVICE_UNAVAILABLE'
   | 'ERR_NATIVE_MISSING'
   | 'ERR_CLOSED'

@@ -207,4 +207,13 @@ export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
 export type { ScoreCase } from './viewer/score-case.js';
 export { renderScorePage } from './viewer/score-page.js';
+export { encodePng, encodePpm, writeImage } from './vision/encode-image.js';
+export {
+  type Letterboxed,
+  type LetterboxOptions,
+  letterbox,
+  letterboxSync,
+} from './vision/letterbox.js';
+export type { Pixels } from './vision/pixels.js';
+export { type ReadImageOptions, readImage } from './vision/read-image.js';
 export type { WarmStart } from './warm-start.js';

@@ -14,6 +14,7 @@ export type { Addon, ProgressListener } from './native-addon.js';
 export * from './native-align.js';
 export * from './native-sim.js';
 export * from './native-types.js';
+export * from './native-vision.js';
 
 let loaded: Addon | undefined;
 let loadedFrom = '';

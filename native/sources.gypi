@@ -108,7 +108,8 @@
       "native/sim/score.cpp",
       "native/sim/scorer.cpp",
       "native/sim/simulator.cpp",
-      "native/sim/world_map.cpp"
+      "native/sim/world_map.cpp",
+      "native/vision/letterbox.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"
@@ -159,7 +160,8 @@
       "native/binding/sim_scorer.cpp",
       "native/binding/tensors.cpp",
       "native/binding/training.cpp",
-      "native/binding/training_binding.cpp"
+      "native/binding/training_binding.cpp",
+      "native/binding/vision_binding.cpp"
     ],
     "wam_device_sources": [
       "native/binding/devices.cpp"
@@ -202,6 +204,7 @@
       "native/test/flow_schedule_test.cpp",
       "native/test/flow_table_test.cpp",
       "native/test/flow_test.cpp",
+      "native/test/letterbox_test.cpp",
       "native/test/main.cpp",
       "native/test/model_gradient_test.cpp",
       "native/test/planner_deadline_test.cpp",

@@ -72,6 +72,13 @@ export class Golden {
     });
   }
 
+  /** A U8 array. */
+  bytes(test: GoldenCase, field: string): Uint8Array {
+    const { data } = this.#stored(test, field);
+    if (data instanceof Uint8Array) return data;
+    throw malformed(`${test.id}.${field} holds no U8`);
+  }
+
   shape(test: GoldenCase, field: string): readonly number[] {
     return this.#stored(test, field).shape;
   }

@@ -4,6 +4,7 @@ import type { Golden, GoldenCase } from './golden.js';
 import { runAttention } from './groups/attention.js';
 import { runChain } from './groups/ctmc-chain.js';
 import { runGrpo } from './groups/grpo.js';
+import { runImageLetterbox } from './groups/image-letterbox.js';
 import { runKineticVelocity } from './groups/kinetic-velocity.js';
 import { runMetricPath } from './groups/metric-path.js';
 import { runGeneralizedKl, runMixturePath } from './groups/mixture-path.js';
@@ -45,6 +46,7 @@ export const kGroups: Readonly<Record<string, GroupRunner>> = {
   grpo: runGrpo,
   philox: runPhilox,
   number_tokens: runNumberTokens,
+  image_letterbox: runImageLetterbox,
 };
 
 /** Cases of a file of schema `pdms-golden/1`, by group. */
