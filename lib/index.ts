@@ -152,10 +152,31 @@ export type {
 export { sceneToJson } from './sim/scene-json.js';
 export { type ScoreFlags, type SubScore, stepsOf } from './sim/score-rows.js';
 export type { Trajectories, Trajectory } from './sim/trajectories.js';
+export { fillTemplate, type PromptFields } from './prompt/fill-template.js';
+export {
+  type AnswerMask,
+  buildModelInput,
+  type ModelInput,
+  type ModelInputOptions,
+  type Padding,
+} from './prompt/model-input.js';
+export {
+  type ParseAnswerOptions,
+  type ParsedAnswer,
+  parseAnswer,
+  parseAnswerIds,
+} from './prompt/parse-answer.js';
+export { type MakeTokenizerOptions, makeTokenizer } from './tokens/byte-level-bpe.js';
 export {
   CompandedTokenizer,
   type CompandedTokenizerOptions,
 } from './tokens/companded-tokenizer.js';
+export {
+  answerMarker,
+  type ConversationTemplate,
+  kFudokiTemplate,
+  parseConversationTemplate,
+} from './tokens/conversation-template.js';
 export {
   type EncodeOptions,
   NumericTokenizer,
@@ -167,6 +188,17 @@ export {
   type ParsedNumberList,
   parseNumberList,
 } from './tokens/text-form.js';
+export type { SpecialTokenName } from './tokens/special-tokens.js';
+export {
+  type SpecialToken,
+  TextTokenizer,
+  type TextTokenizerOptions,
+} from './tokens/text-tokenizer.js';
+export {
+  readTokenizerFiles,
+  type TokenizerFiles,
+  writeTokenizerFiles,
+} from './tokens/tokenizer-files.js';
 export type {
   CheckpointEvent,
   DoneEvent,

@@ -1,3 +1,4 @@
+import { type ConversationTemplate, kFudokiTemplate } from './conversation-template.js';
 import { END_OF_SENTENCE } from './text-form.js';
 
 /** One turn of a conversation; `text` is empty for the turn that the model is to answer. */
@@ -8,29 +9,36 @@ export interface PromptTurn {
 
 /** The parts of a prompt. */
 export interface PromptParts {
-  /** System text, put first when not empty. */
+  /** System text, put first when not empty. Default the template's. */
   system?: string;
   turns: readonly PromptTurn[];
   /** Ends an answer. Default {@link END_OF_SENTENCE}. */
   endOfSentence?: string;
+  /** Default {@link kFudokiTemplate}. */
+  template?: Readonly<ConversationTemplate>;
 }
 
 /**
- * The conversation template that Janus, FUDOKI and WAM-Flow weights were trained with (wamflow-spec section 1):
- * `system`, blank line, then `Role: text` for each turn, a blank line after the user and the end-of-sentence token after
- * an answer; an empty turn is `Role:` alone. Texts and the whole are trimmed. Pure text: the image placeholder and the
- * wording are the caller's.
+ * A conversation as text, by the rules of a template: by default those that Janus, FUDOKI and WAM-Flow weights were
+ * trained with. Pure text: the image placeholder and the wording are the caller's.
  */
 export function assemblePrompt({
-  system = '',
   turns,
   endOfSentence = END_OF_SENTENCE,
+  template = kFudokiTemplate,
+  system = template.system,
 }: PromptParts): string {
-  const head = system === '' ? '' : `${system}\n\n`;
+  const { userRole, assistantRole, roleEnd, textStart } = template;
+  const trim = (part: string) => (template.trim ? part.trim() : part);
+  const fixed = (part: string) => part.replaceAll('{endOfSentence}', () => endOfSentence);
+  const head = system === '' ? '' : system + fixed(template.systemEnd);
   const body = turns.map(({ role, text }) => {
-    const trimmed = text.trim();
-    if (trimmed === '') return `${role}:`;
-    return `${role}: ${trimmed}${role === 'User' ? '\n\n' : endOfSentence}`;
+    const isUser = role === 'User';
+    const opening = fixed((isUser ? userRole : assistantRole) + roleEnd);
+    const words = trim(text);
+    if (words === '') return opening;
+    const end = isUser ? template.userEnd : template.assistantEnd;
+    return opening + fixed(textStart) + words + fixed(end);
   });
-  return (head + body.join('')).trim();
+  return trim(head + body.join(''));
 }
