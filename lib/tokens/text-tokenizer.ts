@@ -51,7 +51,7 @@ export class TextTokenizer {
 
   /**
    * Loads `tokenizer.json` of a model's folder with `tokenizer_config.json`, `special_tokens_map.json` and
-   * `processor_config.json` where they exist. 100,000 tokens take some tenths of a second on the calling thread.
+   * `processor_config.json` where they exist. 100,000 tokens take about a second on the calling thread.
    *
    * @throws WamFlowError (the promise rejects) `ERR_TOKENIZER`, `ERR_IO`, `ERR_CONFIG`, `ERR_ARGUMENT`.
    */
