@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { letterbox, letterboxSync, type Pixels, readImage } from '../lib/index.js';
+import { type NativeImageThread, type NativePicture, native } from '../lib/native.js';
 import { pillowLetterbox } from './support/pillow.js';
 
 function noise(width: number, height: number, channels: 3 | 4 = 3, seed = 1): Pixels {
@@ -145,6 +146,39 @@ describe('letterbox refuses', () => {
     structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
     const error = expect.objectContaining({ code: 'ERR_SHAPE' });
     expect(() => letterboxSync({ data, ...rest })).toThrow(error);
+  });
+});
+
+describe('the addon checks for itself', () => {
+  const picture: NativePicture = {
+    ...{ data: new Uint8Array(36), width: 4, height: 3, channels: 3 },
+    ...{ size: 8, red: 0, green: 0, blue: 0 },
+  };
+
+  test.each([
+    ['data', new Float32Array(36), 'ERR_ARGUMENT'],
+    ['data', new Uint8Array(35), 'ERR_SHAPE'],
+    ['width', 1e9, 'ERR_RANGE'],
+    ['height', 0, 'ERR_RANGE'],
+    ['channels', 5, 'ERR_RANGE'],
+    ['size', 100_000, 'ERR_RANGE'],
+    ['red', 256, 'ERR_RANGE'],
+    ['blue', Number.NaN, 'ERR_NOT_FINITE'],
+  ])('%s %s', (name, value, code) => {
+    const addon = native();
+    const broken = { ...picture, [name]: value } as NativePicture;
+    expect(() => addon.letterboxSync(broken)).toThrow(expect.objectContaining({ code }));
+    const thread = addon.createImageThread();
+    expect(() => addon.letterbox(thread, broken)).toThrow(expect.objectContaining({ code }));
+  });
+
+  test('that a thread is one', () => {
+    const error = expect.objectContaining({ code: 'ERR_ARGUMENT' });
+    for (const other of [{}, undefined, native().createDataset()]) {
+      expect(() => native().letterbox(other as unknown as NativeImageThread, picture)).toThrow(
+        error,
+      );
+    }
   });
 });
 
