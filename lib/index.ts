@@ -62,6 +62,7 @@ export {
   saveCheckpoint,
 } from './model/checkpoint.js';
 export { type ModelConfig, parseModelConfig } from './model/config.js';
+export { averageModels } from './model/average.js';
 export { loadTable, type NumericTable } from './model/table-checkpoint.js';
 export type {
   AgentObservation,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { averageCommand } from '../lib/cli/average.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
@@ -14,6 +15,7 @@ const kPage = readFileSync('docs/cli.md', 'utf8');
 const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
+  averageCommand(),
   curvesCommand(),
   evaluateCommand(),
   scoreCommand(),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { alignCommand } from './align.js';
+import { averageCommand } from './average.js';
 import { errorOutput } from './command.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
@@ -21,6 +22,7 @@ const program = new Command('wam-flow')
   .addCommand(planCommand())
   .addCommand(trainCommand())
   .addCommand(alignCommand())
+  .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())
