@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { alignCommand } from '../lib/cli/align.js';
 import { averageCommand } from '../lib/cli/average.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
@@ -15,6 +16,7 @@ const kPage = readFileSync('docs/cli.md', 'utf8');
 const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
+  alignCommand(),
   averageCommand(),
   curvesCommand(),
   evaluateCommand(),
