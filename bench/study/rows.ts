@@ -23,6 +23,8 @@ export interface Mode {
 export interface Contender {
   /** Checkpoints are `<folder>/<key>-<seed>`. */
   key: string;
+  /** Instead: the mean of the weights of these contenders' models of the seed. */
+  averages?: readonly string[];
   title: string;
   modes: readonly Mode[];
 }
@@ -40,6 +42,9 @@ export const flow = (decode: EvaluateDecode, steps: number): Mode => ({
   passes: steps,
 });
 
+/** The draws of a sample with one random number a coordinate. */
+export const comonotone = (mode: Mode): Mode => ({ ...mode, coupling: 'comonotone' });
+
 /** Decoding modes of every parallel decoder of tokens. */
 const kFlowModes = [
   flow('median', 1),
@@ -48,6 +53,7 @@ const kFlowModes = [
   flow('sample', 3),
   flow('sample', 5),
   flow('sample-median', 5),
+  comonotone(flow('sample', 1)),
 ];
 const kSlots = 24;
 const kSearched = 16;
@@ -60,6 +66,9 @@ export const searched = (steps: number, warmStart: number | null, samples = kSea
   warmStart,
   passes: warmStart === null ? 1 + samples * (steps - 1) : 1 + samples * steps,
 });
+
+/** 16 plans from one pass. */
+const kOneStepSearch = [comonotone(searched(1, null))];
 
 /** Time of the path at which plans begin with the one before. */
 export const kWarmTime = 0.5;
@@ -77,7 +86,9 @@ export const kContenders: readonly Contender[] = [
         steps: 1,
         passes: kSlots,
       })),
+      comonotone({ ...plain, decode: 'sample', steps: 1, passes: kSlots }),
       { ...searched(1, null), passes: kSlots * kSearched },
+      comonotone({ ...searched(1, null), passes: kSlots * kSearched }),
     ],
   },
   {
@@ -89,20 +100,34 @@ export const kContenders: readonly Contender[] = [
       flow('sample', 2),
       flow('sample', 5),
       flow('sample', 10),
+      comonotone(flow('sample', 2)),
       { ...searched(2, null), passes: 2 * kSearched },
+      comonotone({ ...searched(2, null), passes: 2 * kSearched }),
     ],
   },
-  { key: 'mixture', title: 'mixture flow', modes: [...kFlowModes, searched(5, null)] },
-  { key: 'flow', title: 'metric flow', modes: kFlowModes },
-  { key: 'distilled', title: 'metric flow, distilled', modes: kFlowModes },
   {
-    key: 'aligned',
-    title: 'metric flow, aligned',
+    key: 'mixture',
+    title: 'mixture flow',
+    modes: [...kFlowModes, searched(5, null), ...kOneStepSearch],
+  },
+  {
+    key: 'flow',
+    title: 'metric flow',
+    modes: [...kFlowModes, searched(5, null), ...kOneStepSearch],
+  },
+  { key: 'distilled', title: 'metric flow, distilled', modes: kFlowModes },
+  { key: 'aligned', title: 'metric flow, aligned', modes: [...kFlowModes, searched(5, null)] },
+  {
+    key: 'averaged',
+    averages: ['flow', 'aligned'],
+    title: 'metric flow, aligned, averaged',
     modes: [
       ...kFlowModes,
       { ...flow('median', 1), warmStart: kWarmTime },
       searched(5, null),
       searched(5, kWarmTime),
+      ...kOneStepSearch,
+      comonotone(searched(1, kWarmTime)),
     ],
   },
 ];
@@ -113,7 +138,13 @@ export const kBundled: readonly Contender[] = [
   {
     key: 'mini',
     title: 'mini, aligned',
-    modes: kFlowModes.concat([searched(5, null), searched(5, kWarmTime)]),
+    modes: [
+      ...kFlowModes,
+      searched(5, null),
+      searched(5, kWarmTime),
+      ...kOneStepSearch,
+      comonotone(searched(1, kWarmTime)),
+    ],
   },
 ];
 

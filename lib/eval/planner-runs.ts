@@ -225,6 +225,8 @@ async function draw(
     ...options,
     samples: kMinAdeSamples,
     reduce: 'first',
+    // At t0 = 0 nothing but a search knows of the plan before.
+    warmStart: options.warmStart?.t0 === 0 ? undefined : options.warmStart,
   });
   // The first of six samples is the plan that one sample alone would give, unless that is searched.
   if (options.samples === 1 && options.reduce !== 'search')
