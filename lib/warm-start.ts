@@ -13,13 +13,13 @@ export interface WarmStart {
   motion: readonly [number, number, number];
   /**
    * Time of the path to begin at, 0.001 (nearly noise) to 0.999 (nearly the plan as it was). 0: begin as without a plan
-   * before, which a search alone then looks at: as a candidate, and for extended comfort. Default 0.5.
+   * before, which a search alone then looks at: as a candidate, and for extended comfort. Default 0.1.
    */
   t0?: number;
 }
 
 /** {@link WarmStart.t0} when it is left out. */
-export const kWarmStartTime = 0.5;
+export const kWarmStartTime = 0.1;
 
 /** Numbers of a packed warm start before its trajectory, see native/binding/plan_packing.cpp. */
 export const kWarmSize = 6;

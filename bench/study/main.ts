@@ -28,34 +28,54 @@ const { values: flags } = parseArgs({
 
 /** Seed of the held-back generated scenes; training scenes are of seed 1. */
 const kHeldSeed = 900;
+const kOneStepSearch = 'sample, 1 step, comonotone, search of 16';
 const kPairs: readonly (readonly [string, string])[] = [
+  // The parts of the method, each against what it is added to.
   ['aligned/median, 1 step', 'flow/median, 1 step'],
   ['aligned/sample, 1 step', 'flow/sample, 1 step'],
   ['aligned/sample, 5 steps', 'flow/sample, 5 steps'],
+  ['averaged/median, 1 step', 'flow/median, 1 step'],
+  ['averaged/sample, 1 step', 'flow/sample, 1 step'],
+  ['averaged/sample, 5 steps', 'flow/sample, 5 steps'],
+  ['averaged/median, 1 step', 'aligned/median, 1 step'],
   ['distilled/median, 1 step', 'flow/median, 1 step'],
+  ['distilled/sample, 1 step', 'flow/sample, 1 step'],
+  // Steps and couplings.
   ['flow/sample, 5 steps', 'flow/sample, 1 step'],
-  ['aligned/sample, 5 steps', 'aligned/sample, 1 step'],
-  ['aligned/median, 1 step', 'aligned/sample, 5 steps'],
+  ['flow/sample, 1 step, comonotone', 'flow/sample, 1 step'],
+  ['flow/sample, 5 steps', 'flow/sample, 1 step, comonotone'],
+  ['averaged/sample, 5 steps', 'averaged/sample, 1 step, comonotone'],
+  ['averaged/median, 1 step', 'averaged/sample, 5 steps'],
   ['flow/sample, 5 steps', 'mixture/sample, 5 steps'],
+  // Against the other decoders, each in its best mode.
   ['flow/median, 1 step', 'mixture/median, 1 step'],
-  ['aligned/median, 1 step', 'regression/median, 1 step'],
-  ['aligned/median, 1 step', 'autoregressive/median, 1 step'],
-  ['aligned/median, 1 step', 'autoregressive/argmax, 1 step'],
-  ['aligned/median, 1 step', 'diffusion/median, 1 step'],
-  ['aligned/sample, 5 steps, search of 16', 'aligned/sample, 5 steps'],
-  ['aligned/sample, 5 steps, search of 16', 'aligned/median, 1 step'],
-  ['aligned/sample, 5 steps, search of 16', 'mixture/sample, 5 steps, search of 16'],
-  ['aligned/sample, 5 steps, search of 16', 'diffusion/sample, 2 steps, search of 16'],
-  ['aligned/sample, 5 steps, search of 16', 'autoregressive/sample, 1 step, search of 16'],
-  ['aligned/sample, 5 steps, search of 16', 'mixture/median, 1 step'],
-  ['aligned/sample, 5 steps, search of 16', 'diffusion/median, 1 step'],
-  ['aligned/median, 1 step, warm start', 'aligned/median, 1 step'],
-  ['aligned/sample, 5 steps, search of 16, warm start', 'aligned/sample, 5 steps, search of 16'],
+  ['averaged/median, 1 step', 'regression/median, 1 step'],
+  ['averaged/median, 1 step', 'autoregressive/median, 1 step'],
+  ['averaged/median, 1 step', 'diffusion/median, 1 step'],
+  ['averaged/median, 1 step', 'mixture/median, 1 step'],
+  // Search.
+  [`averaged/${kOneStepSearch}`, 'averaged/median, 1 step'],
+  [`averaged/${kOneStepSearch}`, 'averaged/sample, 1 step, comonotone'],
+  [`averaged/${kOneStepSearch}`, 'averaged/sample, 5 steps, search of 16'],
+  [`averaged/${kOneStepSearch}`, `flow/${kOneStepSearch}`],
+  [`averaged/${kOneStepSearch}`, 'regression/median, 1 step'],
+  [`averaged/${kOneStepSearch}`, 'diffusion/median, 1 step'],
+  [`averaged/${kOneStepSearch}`, 'mixture/median, 1 step'],
+  [`averaged/${kOneStepSearch}`, 'autoregressive/median, 1 step'],
+  [`averaged/${kOneStepSearch}`, `autoregressive/${kOneStepSearch}`],
+  [`averaged/${kOneStepSearch}`, 'diffusion/sample, 2 steps, search of 16'],
+  [`averaged/${kOneStepSearch}`, `mixture/${kOneStepSearch}`],
+  // The plan before.
+  ['averaged/median, 3 steps, warm start', 'averaged/median, 3 steps'],
+  [`averaged/${kOneStepSearch}, plan before`, `averaged/${kOneStepSearch}`],
+  ['averaged/sample, 5 steps, search of 16, plan before', 'averaged/sample, 5 steps, search of 16'],
+  // The bundled model.
   ['mini/median, 1 step', 'mini-supervised/median, 1 step'],
   ['mini/sample, 1 step', 'mini-supervised/sample, 1 step'],
   ['mini/sample, 5 steps', 'mini-supervised/sample, 5 steps'],
   ['mini/median, 5 steps', 'mini-supervised/median, 5 steps'],
-  ['mini/sample, 5 steps, search of 16', 'mini/sample, 5 steps'],
+  [`mini/${kOneStepSearch}`, 'mini/median, 1 step'],
+  [`mini/${kOneStepSearch}, plan before`, 'mini/median, 1 step'],
 ];
 
 const begin = performance.now();
@@ -63,7 +83,11 @@ const wanted = (of: Contender) => !flags.only || flags.only.includes(of.key);
 const seedsOf = (key: string) =>
   key.startsWith('mini')
     ? [0]
-    : kSeeds.filter((seed) => existsSync(`${flags.checkpoints}/${key}-${seed}`));
+    : kSeeds.filter((seed) =>
+        (kContenders.find((of) => of.key === key)?.averages ?? [key]).every((name) =>
+          existsSync(`${flags.checkpoints}/${name}-${seed}`),
+        ),
+      );
 const contenders = [...kContenders, ...kBundled].filter(
   (of) =>
     wanted(of) &&
@@ -133,7 +157,7 @@ function mainRows(results: readonly Result[], chosenOn: Measurement): Result[] {
     const chosen = best.get(key)?.mode;
     for (const mode of modes) {
       const isAim =
-        ['flow', 'distilled', 'aligned', 'mini', 'mini-supervised'].includes(key) &&
+        ['flow', 'distilled', 'aligned', 'averaged', 'mini', 'mini-supervised'].includes(key) &&
         ((mode.decode === 'sample' && mode.steps !== 3) ||
           (mode.decode === 'median' && mode.steps === 1));
       if (mode !== chosen && !isAim && mode.samples === 1) continue;
@@ -181,8 +205,11 @@ function deviationBar({ figures }: Result): { low?: number; high?: number } {
 
 function shortMode({ mode }: Result): string {
   if (!mode) return '';
-  const { decode, steps, samples, warmStart } = mode;
-  return `${decode[0]}${steps}${samples > 1 ? ` K${samples}` : ''}${warmStart === null ? '' : ' warm'}`;
+  const { decode, steps, coupling, samples, warmStart } = mode;
+  const parts = [`${decode[0]}${steps}${coupling === 'comonotone' ? 'c' : ''}`];
+  if (samples > 1) parts.push(`K${samples}`);
+  if (warmStart !== null) parts.push(warmStart === 0 ? 'before' : 'warm');
+  return parts.join(' ');
 }
 
 function roundNumbers(_: string, value: unknown): unknown {

@@ -7,16 +7,14 @@ import { casesOf } from '../../lib/eval/evaluate.js';
 import { measureBaseline, measureFixed } from '../../lib/eval/measured.js';
 import { scorePlans } from '../../lib/eval/pdm-pass.js';
 import { type PdmValues, pdmValues } from '../../lib/eval/pdm-table.js';
-import {
-  type Case,
-  measureLatency,
-  type RunOptions,
-  runPlanner,
-} from '../../lib/eval/planner-runs.js';
+import { type RunOptions, runPlanner, type Settings } from '../../lib/eval/planner-runs.js';
 import { egoKey } from '../../lib/eval/select-windows.js';
 import { meanOfKnown, type WindowValues } from '../../lib/eval/summary.js';
+import { averageModels } from '../../lib/model/average.js';
+import { loadCheckpoint } from '../../lib/model/checkpoint.js';
 import { Planner } from '../../lib/planner.js';
 import type { ScenarioWindow } from '../../lib/scenario/types.js';
+import { measureInTurns, type Timed } from './latency.js';
 import { type Contender, describeMode, type Mode } from './rows.js';
 
 /** A figure with the 95 % interval by resampling vehicles. */
@@ -78,6 +76,7 @@ export async function measure(
   const rows: Row[] = [];
   const sets: (readonly Float64Array[] | readonly Float32Array[])[][] = [];
   const owner: { row: Row; seed: number }[] = [];
+  const timed: (Timed & { row: Row })[] = [];
   for (const name of ['recorded driver', 'constant velocity']) {
     const baseline = baselines.find((of) => of.name === name)!;
     const { values, plans } = measureBaseline(baseline, windows, cases);
@@ -103,22 +102,27 @@ export async function measure(
         latencyMs: null,
       };
       for (const [k, seed] of options.seeds(contender.key).entries()) {
-        const folder = join(
-          options.folder(contender.key),
-          seed === 0 ? contender.key : `${contender.key}-${seed}`,
-        );
-        const noiseSeeds = mode.decode.startsWith('sample') ? options.noiseSeeds(contender.key) : 1;
-        const done = await planAll(folder, mode, cases, {
-          latencyCalls: k === 0 ? options.latencyCalls : 0,
-          seeds: noiseSeeds,
-        });
-        row.values.push(done.values);
-        if (k === 0) row.latencyMs = done.latencyMs;
-        sets.push(done.plans as never);
+        const planner = await loadContender(contender, mode, options.folder, seed);
+        const isDrawn = mode.decode.startsWith('sample');
+        const { settings, run } = callsOf(mode, isDrawn ? options.noiseSeeds(contender.key) : 1);
+        const { values, plans } = await runPlanner(planner, settings, cases, run);
+        row.values.push(flatten(values));
+        sets.push(plans as never);
         owner.push({ row, seed: k });
+        if (k === 0 && options.latencyCalls > 0) {
+          timed.push({ row, planner, settings, run, plans: plans[0]! });
+        } else {
+          await planner.close();
+        }
       }
       rows.push(row);
     }
+  }
+  options.onProgress(`timing ${timed.length} ways to plan in turns`);
+  const times = await measureInTurns(timed, cases, options.latencyCalls);
+  for (const [i, { row, planner }] of timed.entries()) {
+    row.latencyMs = times[i]!;
+    await planner.close();
   }
   options.onProgress(`scoring ${sets.length} sets of plans`);
   const pass = await scorePlans(windows, sets as never, { signal: undefined, onWindow: () => {} });
@@ -170,36 +174,41 @@ export function nameOf({ key, mode }: Pick<Result, 'key' | 'mode'>): string {
   return mode ? `${key}/${describeMode(mode)}` : key;
 }
 
-async function planAll(
-  folder: string,
+/** The planner of a contender's model of a training seed; seed 0: there is one model. */
+async function loadContender(
+  { key, averages = [key] }: Contender,
   mode: Mode,
-  cases: readonly Case[],
-  options: Pick<RunOptions, 'latencyCalls' | 'seeds'>,
-) {
-  const planner = await Planner.load(folder, {
+  folder: MeasureOptions['folder'],
+  seed: number,
+): Promise<Planner> {
+  const models = await Promise.all(
+    averages.map((of) => loadCheckpoint(join(folder(of), seed === 0 ? of : `${of}-${seed}`))),
+  );
+  return Planner.fromCheckpoint(averageModels(models), {
     threads: 1,
     maxSamples: Math.max(mode.samples, 6),
     maxSteps: 10,
   });
-  try {
-    const { steps, decode, rule = 'renoise' } = mode;
-    const settings = { steps, decode, rule };
-    const run: RunOptions = {
-      samples: mode.samples,
-      reduce: mode.reduce,
+}
+
+/** What is asked of a planner for a mode. */
+function callsOf(mode: Mode, seeds: number): { settings: Settings; run: RunOptions } {
+  const { steps, decode, rule = 'renoise', coupling = 'independent', ...rest } = mode;
+  const { samples, reduce, warmStart } = rest;
+  return {
+    settings: { steps, decode, rule },
+    run: {
+      samples,
+      reduce,
       temperature: 1,
-      coupling: mode.coupling ?? 'independent',
-      warmStart: mode.warmStart,
-      ...options,
+      coupling,
+      warmStart,
+      seeds,
+      latencyCalls: 0,
       signal: undefined,
       onPlan: () => {},
-    };
-    const { values, plans } = await runPlanner(planner, settings, cases, run);
-    const latencyMs = await measureLatency(planner, settings, cases, run, plans[0]!);
-    return { values: flatten(values), plans, latencyMs };
-  } finally {
-    await planner.close();
-  }
+    },
+  };
 }
 
 function flatten(values: WindowValues): Record<string, Float64Array> {

@@ -149,7 +149,8 @@ function chainsOf(cases: readonly Case[]): number[][] {
   });
 }
 
-function warmStartOf(
+/** The plan of the frame before, as options of a plan; none for first frames. */
+export function warmStartOf(
   { before }: Case,
   { warmStart: t0 }: Pick<RunOptions, 'warmStart'>,
   plans: readonly Trajectory[],

@@ -14,9 +14,9 @@ import type { Checkpoint } from './checkpoint.js';
  * @throws WamFlowError `ERR_ARGUMENT` for no models or other numbers of weights, `ERR_CONFIG` when the configurations differ.
  */
 export function averageModels(
-  models: readonly Pick<Checkpoint, 'directory' | 'config' | 'tensors'>[],
+  models: readonly Checkpoint[],
   weights: readonly number[] = models.map(() => 1),
-): Pick<Checkpoint, 'config' | 'tensors'> {
+): Omit<Checkpoint, 'directory'> {
   const [first] = models;
   if (!first) throw argumentError('models', 'at least one model', models);
   const sum = weights.reduce((total, weight) => total + weight, 0);
@@ -46,5 +46,5 @@ export function averageModels(
     }
     return { name, shape, data: Float32Array.from(mean) };
   });
-  return { config: first.config, tensors };
+  return { config: first.config, native: first.native, tensors };
 }
