@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { selectWindows } from '../../lib/eval/select-windows.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
 import { readScenarios } from '../../lib/scenario/read.js';
-import { type Measurement, measure, type Result } from './measure.js';
+import { type Measurement, measure, nameOf, type Result, timeContenders } from './measure.js';
 import { type Contender, describeMode, kBundled, kContenders, kSeeds } from './rows.js';
 import { scatterSvg } from './scatter-svg.js';
 import { bestModes, byName, differenceTable, resultTable } from './tables.js';
@@ -18,8 +18,9 @@ const { values: flags } = parseArgs({
     generated: { type: 'string', default: '600' },
     'latency-calls': { type: 'string', default: '200' },
     only: { type: 'string', multiple: true },
-    // The page and the figure again from the figures in --json.
+    // The page and the figure again from the figures in --json; with new times, for a quiet moment of the machine.
     tables: { type: 'boolean', default: false },
+    times: { type: 'boolean', default: false },
     json: { type: 'string', default: 'docs/results.json' },
     page: { type: 'string', default: 'docs/results.md' },
     figure: { type: 'string', default: 'docs/results.svg' },
@@ -105,15 +106,22 @@ const options = {
   },
 };
 let sets: Record<string, Measurement> = {};
-if (flags.tables) {
+const isMeasured = !flags.tables && !flags.times;
+if (!isMeasured) {
   sets = JSON.parse(await readFile(flags.json, 'utf8'));
+  if (flags.times) {
+    const { windows } = selectWindows(await readScenarios(flags.data), 'val');
+    const times = await timeContenders(windows, contenders, options);
+    for (const result of sets.val!.results)
+      result.latencyMs = times.get(nameOf(result)) ?? result.latencyMs;
+  }
 } else if (existsSync(flags.data)) {
   const { windows } = selectWindows(await readScenarios(flags.data), 'val');
   sets.val = await measure(windows, contenders, kPairs, options);
 } else {
   process.stderr.write(`note: ${flags.data} is absent, recorded traffic is left out\n`);
 }
-const count = flags.tables ? 0 : Number(flags.generated);
+const count = isMeasured ? Number(flags.generated) : 0;
 if (count > 0) {
   const scenes = await generateScenarios({ windows: count, seed: kHeldSeed, valShare: 1 });
   const { windows } = selectWindows(scenes, 'all');

@@ -44,7 +44,6 @@ interface Row {
   title: string;
   mode: Mode | null;
   values: Record<string, Float64Array>[];
-  latencyMs: { p50: number; p99: number } | null;
 }
 
 /** All results for one set of windows. */
@@ -76,7 +75,6 @@ export async function measure(
   const rows: Row[] = [];
   const sets: (readonly Float64Array[] | readonly Float32Array[])[][] = [];
   const owner: { row: Row; seed: number }[] = [];
-  const timed: (Timed & { row: Row })[] = [];
   for (const name of ['recorded driver', 'constant velocity']) {
     const baseline = baselines.find((of) => of.name === name)!;
     const { values, plans } = measureBaseline(baseline, windows, cases);
@@ -85,7 +83,6 @@ export async function measure(
       title: name,
       mode: null,
       values: [flatten(values)],
-      latencyMs: null,
     };
     rows.push(row);
     sets.push(plans as never);
@@ -99,7 +96,6 @@ export async function measure(
         title: contender.title,
         mode,
         values: [],
-        latencyMs: null,
       };
       for (const [k, seed] of options.seeds(contender.key).entries()) {
         const planner = await loadContender(contender, mode, options.folder, seed);
@@ -109,20 +105,10 @@ export async function measure(
         row.values.push(flatten(values));
         sets.push(plans as never);
         owner.push({ row, seed: k });
-        if (k === 0 && options.latencyCalls > 0) {
-          timed.push({ row, planner, settings, run, plans: plans[0]! });
-        } else {
-          await planner.close();
-        }
+        await planner.close();
       }
       rows.push(row);
     }
-  }
-  options.onProgress(`timing ${timed.length} ways to plan in turns`);
-  const times = await measureInTurns(timed, cases, options.latencyCalls);
-  for (const [i, { row, planner }] of timed.entries()) {
-    row.latencyMs = times[i]!;
-    await planner.close();
   }
   options.onProgress(`scoring ${sets.length} sets of plans`);
   const pass = await scorePlans(windows, sets as never, { signal: undefined, onWindow: () => {} });
@@ -138,10 +124,11 @@ export async function measure(
         ...flattenPdm(pass.pdmClosed),
       },
     ],
-    latencyMs: null,
   };
   rows.splice(1, 0, closed);
 
+  const times =
+    options.latencyCalls > 0 ? await timeContenders(windows, contenders, options) : new Map();
   const bootstrap = new GroupBootstrap(windows.map(egoKey));
   const results = rows.map((row) => ({
     key: row.key,
@@ -149,7 +136,7 @@ export async function measure(
     mode: row.mode,
     models: row.values.length,
     figures: figuresOf(row.values, bootstrap),
-    latencyMs: row.latencyMs,
+    latencyMs: times.get(nameOf(row)) ?? null,
   }));
   const named = new Map(rows.map((row) => [nameOf(row), row]));
   const differences = pairs.flatMap(([a, b]) => {
@@ -167,6 +154,29 @@ export async function measure(
     return [{ a, b, figures: figuresOf(each, bootstrap) }];
   });
   return { windows: windows.length, egos: bootstrap.groups, results, differences };
+}
+
+/** Times of all contenders' ways to plan by {@link nameOf}, of the first training seed. */
+export async function timeContenders(
+  windows: readonly ScenarioWindow[],
+  contenders: readonly Contender[],
+  { folder, seeds, latencyCalls, onProgress }: MeasureOptions,
+): Promise<Map<string, NonNullable<Result['latencyMs']>>> {
+  const cases = casesOf(windows);
+  const timed: (Timed & { name: string })[] = [];
+  for (const contender of contenders) {
+    for (const mode of contender.modes) {
+      const planner = await loadContender(contender, mode, folder, seeds(contender.key)[0]!);
+      const { settings, run } = callsOf(mode, 1);
+      const plans =
+        mode.warmStart === null ? [] : (await runPlanner(planner, settings, cases, run)).plans[0]!;
+      timed.push({ name: nameOf({ key: contender.key, mode }), planner, settings, run, plans });
+    }
+  }
+  onProgress(`timing ${timed.length} ways to plan in turns`);
+  const times = await measureInTurns(timed, cases, latencyCalls);
+  for (const { planner } of timed) await planner.close();
+  return new Map(timed.map(({ name }, i) => [name, times[i]!]));
 }
 
 /** `key` or `key/mode` of a result. */
