@@ -132,8 +132,8 @@ describe('what is compared', () => {
 
   it('trains every ablation with options that exist', () => {
     for (const { variants } of Object.values(kAblations)) {
-      for (const { runs = [], checkpoint } of variants(10, 1)) {
-        expect(runs.length > 0 || checkpoint !== undefined).toBe(true);
+      for (const { runs = [], checkpoint, average } of variants(10, 1)) {
+        expect(runs.length > 0 || checkpoint !== undefined || average !== undefined).toBe(true);
         for (const run of runs) {
           const options = {
             ...run,
