@@ -128,7 +128,7 @@ if (count > 0) {
   sets.generated = await measure(windows, contenders, kPairs, { ...options, latencyCalls: 0 });
 }
 // The page shows what the file says, to the last rounding.
-const text = `${JSON.stringify(sets, roundNumbers, 1)}\n`;
+const text = linesOf(sets);
 sets = JSON.parse(text);
 await writeFile(flags.json, text);
 await writePage();
@@ -220,8 +220,20 @@ function shortMode({ mode }: Result): string {
   return parts.join(' ');
 }
 
+/** JSON with a line for each result and each difference. */
+function linesOf(measurements: Record<string, Measurement>): string {
+  const json = (value: unknown) => JSON.stringify(value, roundNumbers);
+  const list = (items: readonly unknown[]) => `[\n${items.map(json).join(',\n')}\n]`;
+  const parts = Object.entries(measurements).map(
+    ([name, { windows, egos, results, differences }]) =>
+      `${json(name)}: {"windows": ${windows}, "egos": ${egos},\n"results": ${list(results)},\n` +
+      `"differences": ${list(differences)}}`,
+  );
+  return `{${parts.join(',\n')}}\n`;
+}
+
 function roundNumbers(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
-    ? Number(value.toPrecision(7))
+    ? Number(value.toPrecision(5))
     : value;
 }
