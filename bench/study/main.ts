@@ -7,7 +7,7 @@ import { selectWindows } from '../../lib/eval/select-windows.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
 import { readScenarios } from '../../lib/scenario/read.js';
 import { type Measurement, measure, nameOf, type Result, timeContenders } from './measure.js';
-import { type Contender, describeMode, kBundled, kContenders, kSeeds } from './rows.js';
+import { type Contender, describeMode, kBundled, kContenders, kSeeds, type Mode } from './rows.js';
 import { scatterSvg } from './scatter-svg.js';
 import { bestModes, byName, differenceTable, resultTable } from './tables.js';
 
@@ -163,12 +163,13 @@ function mainRows(results: readonly Result[], chosenOn: Measurement): Result[] {
   const rows = results.filter(({ mode }) => mode === null);
   for (const { key, modes } of contenders) {
     const chosen = best.get(key)?.mode;
+    const isBest = (mode: Mode) => chosen && describeMode(mode) === describeMode(chosen);
     for (const mode of modes) {
       const isAim =
         ['flow', 'distilled', 'aligned', 'averaged', 'mini', 'mini-supervised'].includes(key) &&
         ((mode.decode === 'sample' && mode.steps !== 3) ||
           (mode.decode === 'median' && mode.steps === 1));
-      if (mode !== chosen && !isAim && mode.samples === 1) continue;
+      if (!isBest(mode) && !isAim && mode.samples === 1) continue;
       const row = named.get(`${key}/${describeMode(mode)}`);
       if (row) rows.push(row);
     }
