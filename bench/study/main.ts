@@ -177,18 +177,20 @@ function mainRows(results: readonly Result[], chosenOn: Measurement): Result[] {
   return rows;
 }
 
+/** Equal compute, and not more points than can be told apart; all are in the table. */
+function isShown({ key, mode }: Result): boolean {
+  if (mode === null || mode.warmStart !== null) return false;
+  if (key === 'autoregressive' && mode.coupling === 'comonotone') return false;
+  return mode.decode === 'sample' || (mode.decode === 'median' && mode.steps === 1);
+}
+
 function figure(results: readonly Result[]): string {
   const series = contenders
+    .filter(({ key }) => !['aligned', 'mini', 'mini-supervised'].includes(key))
     .map(({ key, title }) => ({
       name: title,
       points: results
-        .filter(
-          (of) =>
-            of.key === key &&
-            of.latencyMs &&
-            of.mode?.decode !== 'sample-median' &&
-            of.figures['pdms.score'],
-        )
+        .filter((of) => of.key === key && isShown(of) && of.latencyMs && of.figures['pdms.score'])
         .map((of) => ({
           x: of.latencyMs!.p50,
           y: 100 * of.figures['pdms.score']!.mean,
