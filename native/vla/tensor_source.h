@@ -56,9 +56,12 @@ class TensorSource {
   virtual const TensorView* find(std::string_view name) const = 0;
   /// Sorted.
   virtual std::vector<std::string> names() const = 0;
-  /// A hint that the tensor's data is not needed for now: a mapped file gives its pages back to the system, and reads
-  /// them again if they are asked for after all. Data is never invalid because of it.
-  virtual void release(std::string_view name) const { static_cast<void>(name); }
+  /// A hint that elements [begin, begin + count) of the tensor are not needed for now: a mapped file gives their pages back
+  /// to the system, and reads them again if they are asked for after all. Data is never invalid because of it. A range
+  /// that the tensor does not have, or an unknown name, is ignored.
+  virtual void release(std::string_view name, std::int64_t begin, std::int64_t count) const {
+    static_cast<void>(name), static_cast<void>(begin), static_cast<void>(count);
+  }
 };
 
 /// out[0..count) = elements [begin, begin + count) of a float tensor as float32. F32 and BF16 are exact to the bit (NaN
