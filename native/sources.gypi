@@ -108,7 +108,14 @@
       "native/sim/score.cpp",
       "native/sim/scorer.cpp",
       "native/sim/simulator.cpp",
-      "native/sim/world_map.cpp"
+      "native/sim/world_map.cpp",
+      "native/vla/checkpoint_files.cpp",
+      "native/vla/json_reader.cpp",
+      "native/vla/manifest.cpp",
+      "native/vla/mapped_file.cpp",
+      "native/vla/name_list.cpp",
+      "native/vla/safetensors.cpp",
+      "native/vla/tensor_source.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"
