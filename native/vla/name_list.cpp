@@ -33,8 +33,9 @@ std::string ranges(std::vector<int> numbers) {
   for (std::size_t i = 0; i < numbers.size();) {
     std::size_t last = i;
     while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
-    text += (text.empty() ? "" : ",") + std::to_string(numbers[i]);
-    if (last > i) text += (last > i + 1 ? ".." : ",") + std::to_string(numbers[last]);
+    if (!text.empty()) text += ',';
+    text += std::to_string(numbers[i]);
+    if (last > i) text.append(last > i + 1 ? ".." : ",").append(std::to_string(numbers[last]));
     i = last + 1;
   }
   return text;
@@ -61,8 +62,11 @@ std::string name_list(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < order.size() && i < kMaxEntries; ++i) {
     const std::vector<int>& of = numbers[order[i]];
-    const std::string number = of.size() > 1 ? "{" + ranges(of) + "}" : of.empty() ? "" : std::to_string(of[0]);
-    text += (i == 0 ? "" : ", ") + printed(order[i].first + number + order[i].second);
+    std::string name = order[i].first;
+    if (of.size() > 1) name.append("{").append(ranges(of)).append("}");
+    if (of.size() == 1) name += std::to_string(of[0]);
+    if (i > 0) text += ", ";
+    text += printed(name + order[i].second);
   }
   if (order.size() > kMaxEntries) text += ", and " + std::to_string(order.size() - kMaxEntries) + " more";
   return text;
