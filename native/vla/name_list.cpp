@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 50;
 constexpr std::size_t kMaxDigits = 9;
+constexpr std::size_t kMaxBytes = 400;  // of one entry
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -41,9 +42,13 @@ std::string ranges(std::vector<int> numbers) {
   return text;
 }
 
+/// As it is, unless it could steer a terminal or flood it.
 std::string printed(const std::string& name) {
-  std::string text = in_quotes(name);
-  return text.size() == name.size() + 2 ? name : text;
+  const bool control = std::any_of(name.begin(), name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+  });
+  return control || name.size() > kMaxBytes ? in_quotes(name) : name;
 }
 
 }  // namespace
