@@ -47,7 +47,7 @@ class MemorySource : public vla::TensorSource {
     views_[name] = std::move(view);
   }
   void remove(const std::string& name) { views_.erase(name); }
-  void set(const std::string& name, std::int64_t at, std::uint32_t bits) {
+  void set(const std::string& name, std::int64_t at, std::uint64_t bits) {
     const std::size_t size = item_size(views_[name].dtype);
     for (std::size_t i = 0; i < size; ++i) {
       memory_[name][static_cast<std::size_t>(at) * size + i] = static_cast<std::byte>(bits >> (8 * i));
