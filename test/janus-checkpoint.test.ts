@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { WamFlowError } from '../lib/errors.js';
 import { inspectCheckpoint, readCheckpointValues } from '../lib/index.js';
 import { readSafetensors, toFloat32 } from '../lib/model/safetensors.js';
@@ -449,8 +449,9 @@ describe('files that are damaged anywhere', () => {
         };
   const kTimeoutMs = 60_000 + kSeconds * 1000;
 
+  // One for each test: a run that its time limit interrupts leaves a damaged file behind.
   let directory: string;
-  beforeAll(async () => {
+  beforeEach(async () => {
     directory = await folder.tiny({ shards: 2, sizes: { layers: 1, visionLayers: 1 } });
   });
 
