@@ -62,6 +62,7 @@ export {
   saveCheckpoint,
 } from './model/checkpoint.js';
 export { type ModelConfig, parseModelConfig } from './model/config.js';
+export { averageModels } from './model/average.js';
 export { loadTable, type NumericTable } from './model/table-checkpoint.js';
 export type {
   AgentObservation,
@@ -248,4 +249,19 @@ export {
 } from './vision/letterbox.js';
 export type { Pixels } from './vision/pixels.js';
 export { type ReadImageOptions, readImage } from './vision/read-image.js';
+export {
+  type CheckpointInspection,
+  type InspectOptions,
+  inspectCheckpoint,
+  readCheckpointValues,
+  type TensorTotals,
+} from './vla/inspect-checkpoint.js';
+export type { CheckpointPart, CheckpointTensor } from './native-checkpoint.js';
+export {
+  type JanusAlignerConfig,
+  type JanusConfig,
+  type JanusLanguageConfig,
+  type JanusVisionConfig,
+  parseJanusConfig,
+} from './vla/janus-config.js';
 export type { WarmStart } from './warm-start.js';

@@ -11,12 +11,15 @@ export interface WarmStart {
   elapsedS: number;
   /** The ego's present pose (x, y in metres, heading in radians; of the tracked point) in its frame of then. */
   motion: readonly [number, number, number];
-  /** Time of the path to begin at, 0.001 (nearly noise) to 0.999 (nearly the plan as it was). Default 0.5. */
+  /**
+   * Time of the path to begin at, 0.001 (nearly noise) to 0.999 (nearly the plan as it was). 0: begin as without a plan
+   * before, which a search alone then looks at: as a candidate, and for extended comfort. Default 0.1.
+   */
   t0?: number;
 }
 
 /** {@link WarmStart.t0} when it is left out. */
-export const kWarmStartTime = 0.5;
+export const kWarmStartTime = 0.1;
 
 /** Numbers of a packed warm start before its trajectory, see native/binding/plan_packing.cpp. */
 export const kWarmSize = 6;
@@ -42,7 +45,7 @@ export function writeWarmStart(out: Float64Array, warm: WarmStart | undefined, h
   }
   const { trajectory, elapsedS, motion, t0 = kWarmStartTime } = warm;
   const slots = out.length - kWarmSize;
-  out[1] = finite('t0', t0, 0.001, 0.999);
+  out[1] = t0 === 0 ? 0 : finite('t0', t0, 0.001, 0.999);
   out[2] = finite('elapsedS', elapsedS, 0, horizonS);
   if (!Array.isArray(motion) || motion.length !== 3) {
     throw argumentError('options.warmStart.motion', '[x, y, heading]', motion, 'ERR_SHAPE');

@@ -109,7 +109,14 @@
       "native/sim/scorer.cpp",
       "native/sim/simulator.cpp",
       "native/sim/world_map.cpp",
-      "native/vision/letterbox.cpp"
+      "native/vision/letterbox.cpp",
+      "native/vla/checkpoint_files.cpp",
+      "native/vla/json_reader.cpp",
+      "native/vla/manifest.cpp",
+      "native/vla/mapped_file.cpp",
+      "native/vla/name_list.cpp",
+      "native/vla/safetensors.cpp",
+      "native/vla/tensor_source.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"
@@ -137,6 +144,8 @@
     "wam_binding_sources": [
       "native/binding/addon.cpp",
       "native/binding/align_binding.cpp",
+      "native/binding/checkpoint_binding.cpp",
+      "native/binding/checkpoint_reader.cpp",
       "native/binding/config_reader.cpp",
       "native/binding/dataset_binding.cpp",
       "native/binding/engine.cpp",
@@ -220,6 +229,8 @@
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
       "native/test/trajectory_test.cpp",
+      "native/test/vla_manifest_test.cpp",
+      "native/test/vla_safetensors_test.cpp",
       "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { alignCommand } from '../lib/cli/align.js';
+import { averageCommand } from '../lib/cli/average.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
 import { generateCommand } from '../lib/cli/generate.js';
+import { inspectCommand } from '../lib/cli/inspect.js';
 import { planCommand } from '../lib/cli/plan.js';
 import { scoreCommand } from '../lib/cli/score.js';
 import { trainCommand } from '../lib/cli/train.js';
@@ -14,10 +17,13 @@ const kPage = readFileSync('docs/cli.md', 'utf8');
 const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
+  alignCommand(),
+  averageCommand(),
   curvesCommand(),
   evaluateCommand(),
   scoreCommand(),
   generateCommand(),
+  inspectCommand(),
   doctorCommand(),
   demoCommand(),
 ];

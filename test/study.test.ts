@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { kAblations } from '../bench/study/ablations.js';
+import { measureInTurns, type Timed } from '../bench/study/latency.js';
 import type { Measurement, Result } from '../bench/study/measure.js';
 import { describeMode, kBundled, kContenders } from '../bench/study/rows.js';
 import { scatterSvg } from '../bench/study/scatter-svg.js';
@@ -49,6 +50,32 @@ describe('tables of results', () => {
     const table = differenceTable({ windows: 1, egos: 1, results: [], differences });
     expect(table).toContain('| x less y | **+1.0 (+0.2, +2.0)** |');
     expect(table).toContain('| x less z | +1.0 (-0.2, +2.0) |');
+  });
+});
+
+describe('times', () => {
+  it('are taken in turns, after warm-up calls of each turn, and every way to plan gets its own', async () => {
+    const calls: string[] = [];
+    const timed = (name: string, steps: number): Timed => ({
+      planner: { planSync: () => void calls.push(name) } as never,
+      settings: { steps, decode: 'median', rule: 'renoise' },
+      run: {
+        samples: 1,
+        reduce: 'first',
+        temperature: 1,
+        coupling: 'independent',
+        warmStart: null,
+      },
+      plans: [],
+    });
+    const cases = [{ observation: {}, before: null }] as never;
+    const times = await measureInTurns([timed('a', 1), timed('b', 5)], cases, 25);
+    expect(times).toHaveLength(2);
+    for (const { p50, p99 } of times) expect(p99).toBeGreaterThanOrEqual(p50);
+    const turns = calls.join('').match(/a+|b+/g)!;
+    // Turns of 10, 10 and 5 calls with 4 more before each.
+    expect(turns.map(({ length }) => length)).toEqual([14, 14, 14, 14, 9, 9]);
+    expect(turns.map(([name]) => name).join('')).toBe('ababab');
   });
 });
 
@@ -105,8 +132,8 @@ describe('what is compared', () => {
 
   it('trains every ablation with options that exist', () => {
     for (const { variants } of Object.values(kAblations)) {
-      for (const { runs = [], checkpoint } of variants(10, 1)) {
-        expect(runs.length > 0 || checkpoint !== undefined).toBe(true);
+      for (const { runs = [], checkpoint, average } of variants(10, 1)) {
+        expect(runs.length > 0 || checkpoint !== undefined || average !== undefined).toBe(true);
         for (const run of runs) {
           const options = {
             ...run,

@@ -55,7 +55,8 @@ describe('a warm start', () => {
     ['a motion of two numbers', { ...good, motion: [1, 2] }, 'ERR_SHAPE', 'motion'],
     ['text', { ...good, motion: [1, 'a', 0] }, 'ERR_ARGUMENT', 'motion[1]'],
     ['t0 1', { ...good, t0: 1 }, 'ERR_RANGE', 't0'],
-    ['t0 0', { ...good, t0: 0 }, 'ERR_RANGE', 't0'],
+    ['t0 0 without a search', { ...good, t0: 0 }, 'ERR_ARGUMENT', 'search'],
+    ['t0 -0.1', { ...good, t0: -0.1 }, 'ERR_RANGE', 't0'],
     ['t0 NaN', { ...good, t0: NaN }, 'ERR_NOT_FINITE', 't0'],
   ])('refuses %s', async (_, warmStart, code, text) => {
     const call = planner.plan(observation(3), { warmStart: warmStart as never });

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { selectWindows } from '../../lib/eval/select-windows.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
+import { averageModels } from '../../lib/model/average.js';
+import { loadCheckpoint, saveCheckpoint } from '../../lib/model/checkpoint.js';
 import { readScenarios } from '../../lib/scenario/read.js';
 import type { ScenarioData } from '../../lib/scenario/types.js';
 import type { TrainOptions } from '../../lib/train/options.js';
@@ -69,8 +71,13 @@ await writeFile(
 process.stdout.write(`${table}\n`);
 
 /** Makes the runs of a variant; returns the folder of its last model, which is named like the variant. */
-async function prepare({ name: key, checkpoint, runs = [] }: Variant): Promise<string> {
+async function prepare({ name: key, checkpoint, average, runs = [] }: Variant): Promise<string> {
   let model = checkpoint;
+  if (average) {
+    model = join(flags.runs, name!, key);
+    const models = await Promise.all(average.checkpoints.map((of) => loadCheckpoint(of)));
+    await saveCheckpoint(model, averageModels(models, average.weights));
+  }
   let table: string | undefined;
   for (const [i, run] of runs.entries()) {
     const isLast = i === runs.length - 1;

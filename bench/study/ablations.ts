@@ -2,7 +2,7 @@
 
 import type { TrainOptions } from '../../lib/train/options.js';
 import { kBackbone } from './recipes.js';
-import { flow, type Mode, searched } from './rows.js';
+import { comonotone, flow, type Mode, searched } from './rows.js';
 
 /** Options of a run but for where it reads and writes. */
 type Run =
@@ -15,6 +15,8 @@ export interface Variant {
   name: string;
   /** Folder of a model that exists. */
   checkpoint?: string;
+  /** Instead: the mean of the weights of models that exist. */
+  average?: { checkpoints: readonly string[]; weights: readonly number[] };
   runs?: readonly Run[];
   modes: readonly Mode[];
 }
@@ -80,6 +82,32 @@ export const kAblations: Readonly<Record<string, Ablation>> = {
       supervised(kModes),
       { ...supervised(kModes), name: 'aligned-1', checkpoint: 'bench/checkpoints/aligned-1' },
     ],
+  },
+  coupling: {
+    about: 'draws of a sample with a random number each, or one a coordinate',
+    variants: () => [
+      supervised(
+        [
+          flow('sample', 1),
+          flow('sample', 2),
+          flow('sample', 5),
+          searched(1, null),
+          searched(5, null),
+        ].flatMap((mode) => [mode, comonotone(mode)]),
+      ),
+    ],
+  },
+  average: {
+    about: 'share of the aligned model in the mean of its weights with those it started from',
+    variants: () =>
+      [0, 0.25, 0.5, 0.75, 1].map((share) => ({
+        name: `aligned-share-${share}`,
+        average: {
+          checkpoints: ['bench/checkpoints/flow-1', 'bench/checkpoints/aligned-1'],
+          weights: [1 - share, share],
+        },
+        modes: [...kModes, comonotone(flow('sample', 1))],
+      })),
   },
   path: {
     about: 'metric path against mixture paths',

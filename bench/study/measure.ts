@@ -7,16 +7,14 @@ import { casesOf } from '../../lib/eval/evaluate.js';
 import { measureBaseline, measureFixed } from '../../lib/eval/measured.js';
 import { scorePlans } from '../../lib/eval/pdm-pass.js';
 import { type PdmValues, pdmValues } from '../../lib/eval/pdm-table.js';
-import {
-  type Case,
-  measureLatency,
-  type RunOptions,
-  runPlanner,
-} from '../../lib/eval/planner-runs.js';
+import { type RunOptions, runPlanner, type Settings } from '../../lib/eval/planner-runs.js';
 import { egoKey } from '../../lib/eval/select-windows.js';
 import { meanOfKnown, type WindowValues } from '../../lib/eval/summary.js';
+import { averageModels } from '../../lib/model/average.js';
+import { loadCheckpoint } from '../../lib/model/checkpoint.js';
 import { Planner } from '../../lib/planner.js';
 import type { ScenarioWindow } from '../../lib/scenario/types.js';
+import { measureInTurns, type Timed } from './latency.js';
 import { type Contender, describeMode, type Mode } from './rows.js';
 
 /** A figure with the 95 % interval by resampling vehicles. */
@@ -46,7 +44,6 @@ interface Row {
   title: string;
   mode: Mode | null;
   values: Record<string, Float64Array>[];
-  latencyMs: { p50: number; p99: number } | null;
 }
 
 /** All results for one set of windows. */
@@ -86,7 +83,6 @@ export async function measure(
       title: name,
       mode: null,
       values: [flatten(values)],
-      latencyMs: null,
     };
     rows.push(row);
     sets.push(plans as never);
@@ -100,22 +96,16 @@ export async function measure(
         title: contender.title,
         mode,
         values: [],
-        latencyMs: null,
       };
       for (const [k, seed] of options.seeds(contender.key).entries()) {
-        const folder = join(
-          options.folder(contender.key),
-          seed === 0 ? contender.key : `${contender.key}-${seed}`,
-        );
-        const noiseSeeds = mode.decode.startsWith('sample') ? options.noiseSeeds(contender.key) : 1;
-        const done = await planAll(folder, mode, cases, {
-          latencyCalls: k === 0 ? options.latencyCalls : 0,
-          seeds: noiseSeeds,
-        });
-        row.values.push(done.values);
-        if (k === 0) row.latencyMs = done.latencyMs;
-        sets.push(done.plans as never);
+        const planner = await loadContender(contender, mode, options.folder, seed);
+        const isDrawn = mode.decode.startsWith('sample');
+        const { settings, run } = callsOf(mode, isDrawn ? options.noiseSeeds(contender.key) : 1);
+        const { values, plans } = await runPlanner(planner, settings, cases, run);
+        row.values.push(flatten(values));
+        sets.push(plans as never);
         owner.push({ row, seed: k });
+        await planner.close();
       }
       rows.push(row);
     }
@@ -134,10 +124,11 @@ export async function measure(
         ...flattenPdm(pass.pdmClosed),
       },
     ],
-    latencyMs: null,
   };
   rows.splice(1, 0, closed);
 
+  const times =
+    options.latencyCalls > 0 ? await timeContenders(windows, contenders, options) : new Map();
   const bootstrap = new GroupBootstrap(windows.map(egoKey));
   const results = rows.map((row) => ({
     key: row.key,
@@ -145,7 +136,7 @@ export async function measure(
     mode: row.mode,
     models: row.values.length,
     figures: figuresOf(row.values, bootstrap),
-    latencyMs: row.latencyMs,
+    latencyMs: times.get(nameOf(row)) ?? null,
   }));
   const named = new Map(rows.map((row) => [nameOf(row), row]));
   const differences = pairs.flatMap(([a, b]) => {
@@ -165,41 +156,69 @@ export async function measure(
   return { windows: windows.length, egos: bootstrap.groups, results, differences };
 }
 
+/** Times of all contenders' ways to plan by {@link nameOf}, of the first training seed. */
+export async function timeContenders(
+  windows: readonly ScenarioWindow[],
+  contenders: readonly Contender[],
+  { folder, seeds, latencyCalls, onProgress }: MeasureOptions,
+): Promise<Map<string, NonNullable<Result['latencyMs']>>> {
+  const cases = casesOf(windows);
+  const timed: (Timed & { name: string })[] = [];
+  for (const contender of contenders) {
+    for (const mode of contender.modes) {
+      const planner = await loadContender(contender, mode, folder, seeds(contender.key)[0]!);
+      const { settings, run } = callsOf(mode, 1);
+      const plans =
+        mode.warmStart === null ? [] : (await runPlanner(planner, settings, cases, run)).plans[0]!;
+      timed.push({ name: nameOf({ key: contender.key, mode }), planner, settings, run, plans });
+    }
+  }
+  onProgress(`timing ${timed.length} ways to plan in turns`);
+  const times = await measureInTurns(timed, cases, latencyCalls);
+  for (const { planner } of timed) await planner.close();
+  return new Map(timed.map(({ name }, i) => [name, times[i]!]));
+}
+
 /** `key` or `key/mode` of a result. */
 export function nameOf({ key, mode }: Pick<Result, 'key' | 'mode'>): string {
   return mode ? `${key}/${describeMode(mode)}` : key;
 }
 
-async function planAll(
-  folder: string,
+/** The planner of a contender's model of a training seed; seed 0: there is one model. */
+async function loadContender(
+  { key, averages = [key] }: Contender,
   mode: Mode,
-  cases: readonly Case[],
-  options: Pick<RunOptions, 'latencyCalls' | 'seeds'>,
-) {
-  const planner = await Planner.load(folder, {
+  folder: MeasureOptions['folder'],
+  seed: number,
+): Promise<Planner> {
+  const models = await Promise.all(
+    averages.map((of) => loadCheckpoint(join(folder(of), seed === 0 ? of : `${of}-${seed}`))),
+  );
+  return Planner.fromCheckpoint(averageModels(models), {
     threads: 1,
     maxSamples: Math.max(mode.samples, 6),
     maxSteps: 10,
   });
-  try {
-    const { steps, decode, rule = 'renoise' } = mode;
-    const settings = { steps, decode, rule };
-    const run: RunOptions = {
-      samples: mode.samples,
-      reduce: mode.reduce,
+}
+
+/** What is asked of a planner for a mode. */
+function callsOf(mode: Mode, seeds: number): { settings: Settings; run: RunOptions } {
+  const { steps, decode, rule = 'renoise', coupling = 'independent', ...rest } = mode;
+  const { samples, reduce, warmStart } = rest;
+  return {
+    settings: { steps, decode, rule },
+    run: {
+      samples,
+      reduce,
       temperature: 1,
-      coupling: mode.coupling ?? 'independent',
-      warmStart: mode.warmStart,
-      ...options,
+      coupling,
+      warmStart,
+      seeds,
+      latencyCalls: 0,
       signal: undefined,
       onPlan: () => {},
-    };
-    const { values, plans } = await runPlanner(planner, settings, cases, run);
-    const latencyMs = await measureLatency(planner, settings, cases, run, plans[0]!);
-    return { values: flatten(values), plans, latencyMs };
-  } finally {
-    await planner.close();
-  }
+    },
+  };
 }
 
 function flatten(values: WindowValues): Record<string, Float64Array> {

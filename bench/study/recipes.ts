@@ -8,8 +8,6 @@ export interface StudyRecipe {
   /** The model of the same seed that it starts from. */
   from?: string;
   options: Partial<TrainOptions>;
-  /** Seeds that are trained. Default all. */
-  seeds?: readonly number[];
 }
 
 /** The backbone of all of them. */
@@ -41,6 +39,5 @@ export const kRecipes: readonly StudyRecipe[] = [
     key: 'distilled',
     from: 'flow',
     options: { stage: 'distill', steps: 300, copies: 3, teacherSamples: 8, warmup: 20 },
-    seeds: [1],
   },
 ];

@@ -13,7 +13,10 @@ export interface Mode {
   reduce: Reduce;
   /** Default `independent`. */
   coupling?: Coupling;
-  /** Frames of a vehicle in order, each beginning with the plan before it at this time of the path; null: each for itself. */
+  /**
+   * Frames of a vehicle in order, each beginning with the plan before it at this time of the path; 0: only a search looks at
+   * it; null: each for itself.
+   */
   warmStart: number | null;
   /** Passes of the network through its decoder rows, beside the observation's. */
   passes: number;
@@ -23,6 +26,8 @@ export interface Mode {
 export interface Contender {
   /** Checkpoints are `<folder>/<key>-<seed>`. */
   key: string;
+  /** Instead: the mean of the weights of these contenders' models of the seed. */
+  averages?: readonly string[];
   title: string;
   modes: readonly Mode[];
 }
@@ -40,6 +45,9 @@ export const flow = (decode: EvaluateDecode, steps: number): Mode => ({
   passes: steps,
 });
 
+/** The draws of a sample with one random number a coordinate. */
+export const comonotone = (mode: Mode): Mode => ({ ...mode, coupling: 'comonotone' });
+
 /** Decoding modes of every parallel decoder of tokens. */
 const kFlowModes = [
   flow('median', 1),
@@ -48,6 +56,7 @@ const kFlowModes = [
   flow('sample', 3),
   flow('sample', 5),
   flow('sample-median', 5),
+  comonotone(flow('sample', 1)),
 ];
 const kSlots = 24;
 const kSearched = 16;
@@ -58,11 +67,14 @@ export const searched = (steps: number, warmStart: number | null, samples = kSea
   samples,
   reduce: 'search',
   warmStart,
-  passes: warmStart === null ? 1 + samples * (steps - 1) : 1 + samples * steps,
+  passes: warmStart ? 1 + samples * steps : 1 + samples * (steps - 1),
 });
 
-/** Time of the path at which plans begin with the one before. */
-export const kWarmTime = 0.5;
+/** Time of the path at which plans begin with the one before; chosen on windows of split train. */
+const kWarmTime = 0.1;
+const kWarmModes = [flow('median', 3), { ...flow('median', 3), warmStart: kWarmTime }];
+/** Searches, alone and with the plan before as a candidate. */
+const kSearches = [null, 0].flatMap((warm) => [searched(5, warm), comonotone(searched(1, warm))]);
 
 /** What is compared, in the order of the table. */
 export const kContenders: readonly Contender[] = [
@@ -77,7 +89,9 @@ export const kContenders: readonly Contender[] = [
         steps: 1,
         passes: kSlots,
       })),
+      comonotone({ ...plain, decode: 'sample', steps: 1, passes: kSlots }),
       { ...searched(1, null), passes: kSlots * kSearched },
+      comonotone({ ...searched(1, null), passes: kSlots * kSearched }),
     ],
   },
   {
@@ -89,21 +103,24 @@ export const kContenders: readonly Contender[] = [
       flow('sample', 2),
       flow('sample', 5),
       flow('sample', 10),
+      comonotone(flow('sample', 2)),
       { ...searched(2, null), passes: 2 * kSearched },
+      comonotone({ ...searched(2, null), passes: 2 * kSearched }),
     ],
   },
-  { key: 'mixture', title: 'mixture flow', modes: [...kFlowModes, searched(5, null)] },
-  { key: 'flow', title: 'metric flow', modes: kFlowModes },
-  { key: 'distilled', title: 'metric flow, distilled', modes: kFlowModes },
   {
-    key: 'aligned',
-    title: 'metric flow, aligned',
-    modes: [
-      ...kFlowModes,
-      { ...flow('median', 1), warmStart: kWarmTime },
-      searched(5, null),
-      searched(5, kWarmTime),
-    ],
+    key: 'mixture',
+    title: 'mixture flow',
+    modes: [...kFlowModes, ...kSearches],
+  },
+  { key: 'flow', title: 'metric flow', modes: [...kFlowModes, ...kSearches] },
+  { key: 'distilled', title: 'metric flow, distilled', modes: kFlowModes },
+  { key: 'aligned', title: 'metric flow, aligned', modes: [...kFlowModes, searched(5, null)] },
+  {
+    key: 'averaged',
+    averages: ['flow', 'aligned'],
+    title: 'metric flow, averaged',
+    modes: [...kFlowModes, ...kWarmModes, ...kSearches],
   },
 ];
 
@@ -112,8 +129,8 @@ export const kBundled: readonly Contender[] = [
   { key: 'mini-supervised', title: 'mini, supervised', modes: kFlowModes },
   {
     key: 'mini',
-    title: 'mini, aligned',
-    modes: kFlowModes.concat([searched(5, null), searched(5, kWarmTime)]),
+    title: 'mini, aligned, averaged',
+    modes: [...kFlowModes, ...kWarmModes, ...kSearches],
   },
 ];
 
@@ -125,6 +142,6 @@ export function describeMode(mode: Mode): string {
   if (coupling === 'comonotone') parts.push(coupling);
   if (samples > 1)
     parts.push(reduce === 'search' ? `search of ${samples}` : `${reduce} of ${samples}`);
-  if (warmStart !== null) parts.push('warm start');
+  if (warmStart !== null) parts.push(warmStart === 0 ? 'plan before' : 'warm start');
   return parts.join(', ');
 }

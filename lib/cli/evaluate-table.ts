@@ -87,7 +87,7 @@ export function label(
     row.steps > 1 ? row.rule : null,
     row.samples > 1 ? `${row.reduce === 'search' ? 'search ' : ''}of ${row.samples}` : null,
     row.coupling === 'comonotone' ? row.coupling : null,
-    row.warmStart ? `warm ${row.warmStart}` : null,
+    typeof row.warmStart === 'number' ? `warm ${row.warmStart}` : null,
   ];
   return parts.filter((part) => part !== null).join(' ');
 }

@@ -107,7 +107,7 @@ export function evaluateCommand(): Command {
         '--warm-start [t0]',
         `begin each frame of a vehicle with the plan before it, at this time of the path (default: ${kWarmStartTime})`,
       )
-        .argParser(numberOption(0.001, 0.999))
+        .argParser(numberOption(0, 0.999))
         .preset(String(kWarmStartTime)),
     )
     .option('--seeds <N>', 'runs with different random numbers', integerOption(1, 1000), 1)

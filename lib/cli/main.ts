@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { alignCommand } from './align.js';
+import { averageCommand } from './average.js';
 import { errorOutput } from './command.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
+import { inspectCommand } from './inspect.js';
 import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
@@ -21,10 +23,12 @@ const program = new Command('wam-flow')
   .addCommand(planCommand())
   .addCommand(trainCommand())
   .addCommand(alignCommand())
+  .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())
   .addCommand(generateCommand())
+  .addCommand(inspectCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

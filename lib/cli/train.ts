@@ -1,47 +1,22 @@
 import { type Command, Option } from 'commander';
 import { WamFlowError } from '../errors.js';
-import type { StartEvent, TrainEvent, TrainStage } from '../train/events.js';
+import type { TrainStage } from '../train/events.js';
 import type { TrainOptions } from '../train/options.js';
 import { train } from '../train/train.js';
-import {
-  type CommonOptions,
-  defineCommand,
-  integerOption,
-  numberOption,
-  print,
-} from './command.js';
-import { addDeviceFlags, type DeviceFlags, deviceOf } from './device-flags.js';
-import { integer } from './progress.js';
-import { pick, readRecipe, setOption } from './recipe-flags.js';
+import { defineCommand } from './command.js';
+import { deviceOf } from './device-flags.js';
+import { pick, readRecipe } from './recipe-flags.js';
 import { withInterrupt } from './run.js';
-import { RunReporter } from './run-reporter.js';
+import { addTrainingFlags, reportTraining, type TrainingFlags } from './training-flags.js';
 
-interface TrainCommandOptions extends CommonOptions, DeviceFlags {
+interface TrainCommandOptions extends TrainingFlags {
   stage: Exclude<TrainStage, 'align'>;
   data?: string[];
-  listed?: string[];
-  split?: string[];
   cut: boolean;
-  output: string;
   model?: string;
   tokenizer?: string;
   decoder?: 'flow' | 'autoregressive' | 'diffusion' | 'regression';
-  config?: string;
-  set?: string[];
-  steps?: number;
-  batch?: number;
-  lr?: number;
-  seed?: number;
-  threads?: number;
-  checkpointEvery?: number;
-  logEvery?: number;
-  evalEvery?: number;
-  tensorboard: boolean;
-  resume?: boolean;
-  overwrite?: boolean;
 }
-
-const kMaxSteps = 1e9;
 
 /** `wam-flow train`: makes a model from recorded traffic, or the table of a numeric tokenizer. */
 export function trainCommand(): Command {
@@ -62,7 +37,6 @@ export function trainCommand(): Command {
     .option('--listed <path...>', 'more scenarios; of these the listed windows alone (sft)')
     .option('--split <name...>', 'splits to train on (default: train)')
     .option('--no-cut', 'train on the listed windows alone, cut none from the tracks')
-    .requiredOption('--output <dir>', 'folder of the model, its training state and the log')
     .option('--model <name>', 'mini (from random weights) or a model folder to start from')
     .addOption(
       new Option(
@@ -71,47 +45,20 @@ export function trainCommand(): Command {
       ).choices(['flow', 'autoregressive', 'diffusion', 'regression']),
     )
     .option('--tokenizer <dir>', 'table of stage tokenizer, for configurations that use one')
-    .option('--config <file>', 'recipe: JSON with any of "model", "train", "cut"')
-    .option(...setOption('model.hidden_size=128, train.copies=4'))
-    .option('--steps <N>', 'updates of the whole schedule', integerOption(1, kMaxSteps))
-    .option('--batch <N>', 'windows (or triplets) an update', integerOption(1, 2 ** 20))
-    .option('--lr <x>', 'highest learning rate', numberOption(0, 10))
-    .option('--seed <N>', 'of all random numbers', integerOption(0, Number.MAX_SAFE_INTEGER))
-    .option('--threads <N>', 'does not change the result', integerOption(1, 1024))
-    .option('--checkpoint-every <N>', 'updates (default: 500)', integerOption(1, kMaxSteps))
-    .option('--log-every <N>', 'updates (default: 10)', integerOption(1, 1e6))
-    .option('--eval-every <N>', 'updates between trials on split val', integerOption(1, kMaxSteps))
-    .option('--no-tensorboard', 'write no event file for TensorBoard beside the log')
-    .option('--resume', 'go on with the run in --output')
-    .option('--overwrite', 'replace a model in --output');
-  return addDeviceFlags(command)
-    .addHelpText(
-      'after',
-      '\n--json prints the events of train_log.jsonl, one a line.\n' +
-        'Exit codes: 0 done, 1 failed, 2 wrong command line, 130 stopped by Ctrl-C or SIGTERM ' +
-        '(a checkpoint is written; a second Ctrl-C ends at once).\n',
-    )
-    .action((options: TrainCommandOptions) => withInterrupt((signal) => run(options, signal)));
-}
-
-async function run(options: TrainCommandOptions, signal: AbortSignal): Promise<void> {
-  const reporter = new RunReporter({
-    label: 'train',
-    describeStart: (event) => describeStart(event as unknown as StartEvent),
-    brief: ['loss', 'orderViolations', 'windowsPerSecond'],
-  });
-  signal.addEventListener('abort', () => {
-    if (options.json) return;
-    reporter.note('finishing this update and writing a checkpoint; again to stop at once');
-  });
-  for await (const event of train(trainOptions(options, signal))) {
-    if (options.json) printEvent(event);
-    else await reporter.report({ ...event });
-  }
-}
-
-function printEvent(event: TrainEvent): void {
-  print(JSON.stringify(event));
+    .option('--config <file>', 'recipe: JSON with any of "model", "train", "cut"');
+  return addTrainingFlags(command, {
+    set: 'model.hidden_size=128, train.copies=4',
+    batch: 'windows (or triplets) an update',
+    maxBatch: 2 ** 20,
+    checkpointEvery: 500,
+  }).action((options: TrainCommandOptions) =>
+    withInterrupt((signal) =>
+      reportTraining(train(trainOptions(options, signal)), options, signal, {
+        label: 'train',
+        brief: ['loss', 'orderViolations', 'windowsPerSecond'],
+      }),
+    ),
+  );
 }
 
 /** The options of {@link train} that a command line means. */
@@ -157,21 +104,6 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     return { ...common, ...windows, stage };
   }
   return { ...common, ...windows, stage: 'sft', ...pick(options, ['tokenizer', 'decoder']) };
-}
-
-function describeStart(event: StartEvent): string {
-  const lines = [
-    `${event.stage}: ${integer(event.parameters)} parameters, ${event.threads} threads, ` +
-      `${integer(event.step)} of ${integer(event.steps)} updates made`,
-  ];
-  if (event.data) {
-    const { recordings, listedWindows, cutWindows, splits } = event.data;
-    lines.push(
-      `data: ${integer(listedWindows)} listed windows and ${integer(cutWindows)} cut from the tracks of ` +
-        `${recordings} recordings, split ${splits.join(', ')}`,
-    );
-  }
-  return [...lines, `output: ${event.output}`].join('\n');
 }
 
 function usage(message: string): WamFlowError {

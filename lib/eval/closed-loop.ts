@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { argumentError, WamFlowError } from '../errors.js';
+import type { Coupling, Reduce } from '../plan-options.js';
 import type { ScenarioData, ScenarioWindow } from '../scenario/types.js';
 import { GroupBootstrap, type Interval } from './bootstrap.js';
 import { driveWindow, type Policy, stepsOf } from './closed-loop-drive.js';
@@ -55,6 +56,8 @@ export interface ClosedLoopRow extends Record<keyof ClosedFigures, number | null
   decode: Settings['decode'] | null;
   rule: Settings['rule'] | null;
   samples: number;
+  reduce: Reduce | null;
+  coupling: Coupling | null;
   /** Windows driven. */
   n: number;
   /** Metres driven by this one over metres driven by the recorded drivers. */
@@ -112,7 +115,10 @@ const kSeedStride = 2 ** 10;
 
 /** Who drives. */
 interface Driver {
-  head: Pick<ClosedLoopRow, 'planner' | 'steps' | 'decode' | 'rule' | 'samples'>;
+  head: Pick<
+    ClosedLoopRow,
+    'planner' | 'steps' | 'decode' | 'rule' | 'samples' | 'reduce' | 'coupling'
+  >;
   policy: (window: ScenarioWindow, index: number) => Policy;
 }
 
@@ -203,13 +209,27 @@ export async function evaluateClosedLoop(
 
 function driversOf(planner: ClosedLoopPlanner | null): Driver[] {
   const fixed = (name: string, policy: Driver['policy']): Driver => ({
-    head: { planner: name, steps: 0, decode: null, rule: null, samples: 1 },
+    head: {
+      planner: name,
+      steps: 0,
+      decode: null,
+      rule: null,
+      samples: 1,
+      reduce: null,
+      coupling: null,
+    },
     policy,
   });
   const own = (planner?.settings ?? []).map((settings): Driver => {
     const { planner: engine, name, run } = planner!;
     return {
-      head: { planner: name, ...settings, samples: run.samples },
+      head: {
+        planner: name,
+        ...settings,
+        samples: run.samples,
+        reduce: run.reduce,
+        coupling: run.coupling,
+      },
       policy:
         (_, i) =>
         async ({ observation, index }) => {

@@ -149,7 +149,8 @@ function chainsOf(cases: readonly Case[]): number[][] {
   });
 }
 
-function warmStartOf(
+/** The plan of the frame before, as options of a plan; none for first frames. */
+export function warmStartOf(
   { before }: Case,
   { warmStart: t0 }: Pick<RunOptions, 'warmStart'>,
   plans: readonly Trajectory[],
@@ -225,6 +226,8 @@ async function draw(
     ...options,
     samples: kMinAdeSamples,
     reduce: 'first',
+    // At t0 = 0 nothing but a search knows of the plan before.
+    warmStart: options.warmStart?.t0 === 0 ? undefined : options.warmStart,
   });
   // The first of six samples is the plan that one sample alone would give, unless that is searched.
   if (options.samples === 1 && options.reduce !== 'search')

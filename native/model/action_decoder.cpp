@@ -8,7 +8,7 @@
 namespace wam::model {
 
 void refuse_warm_start(const PlanOptions& options, const char* decoder) {
-  if (!options.warm.given()) return;
+  if (!options.warm.begins()) return;
   throw Error("ERR_ARGUMENT", std::string("warmStart: the decoder ") + decoder +
                                   " cannot begin with an earlier plan; expected a model with the decoder flow");
 }

@@ -51,7 +51,7 @@ inline int coupled_slots(const ModelConfig& config, Coupling coupling) {
   return coupling == Coupling::comonotone ? config.slots() / config.waypoints : 0;
 }
 
-/// Throws Error(ERR_ARGUMENT) when a plan shall begin with the one before.
+/// Throws Error(ERR_ARGUMENT) when refinement shall begin with the plan before.
 void refuse_warm_start(const PlanOptions& options, const char* decoder);
 
 /// The decoder that the model's configuration names.

@@ -14,26 +14,26 @@ FlowDecoder::FlowDecoder(std::shared_ptr<const Model> model, Backend& backend, P
 void FlowDecoder::begin(const scene::Features& features, const PlanOptions& o, const PlanStart& start) {
   network_.set_prefix(features, o.samples, o.cache);
   refiner_.seed(o.seed, o.samples, has_median(o));
-  if (start.earlier == nullptr) return;
+  if (!o.warm.begins()) return;
   tokens_.encode_poses(start.earlier, features.speed, start.center_offset, earlier_.data());
   refiner_.set_warm(earlier_.data(), o.seed, o.warm.t0);
 }
 
 void FlowDecoder::queue_prefix(const PlanOptions& o) {
   network_.encode_prefix();
-  if (!o.warm.given()) return refiner_.start();
+  if (!o.warm.begins()) return refiner_.start();
   refiner_.start_warm();
   if (has_median(o)) refiner_.decode_median(network_.logits(network_.mask_tokens(), 1));
 }
 
 bool FlowDecoder::is_masked(const PlanOptions& o, int k) const {
-  return k == 0 && config_.mask_at_zero && !o.warm.given();
+  return k == 0 && config_.mask_at_zero && !o.warm.begins();
 }
 
 int FlowDecoder::active(const PlanOptions& o, int k) const { return is_masked(o, k) ? 1 : o.samples; }
 
 bool FlowDecoder::has_median(const PlanOptions& o) const {
-  return o.reduce == Reduce::search && (config_.mask_at_zero || !o.warm.given());
+  return o.reduce == Reduce::search && (config_.mask_at_zero || !o.warm.begins());
 }
 
 void FlowDecoder::write_median(double speed, double center_offset, float* pose) {
@@ -45,7 +45,7 @@ bool FlowDecoder::queue_step(const PlanOptions& o, int k, const LayerWatch& watc
   const real* logits =
       network_.logits(is_masked(o, k) ? network_.mask_tokens() : refiner_.state(), active(o, k), watch);
   if (logits == nullptr) return false;
-  if (k == 0 && has_median(o) && !o.warm.given()) refiner_.decode_median(logits);
+  if (k == 0 && has_median(o) && !o.warm.begins()) refiner_.decode_median(logits);
   if (k + 1 == o.steps) {
     refiner_.decode(logits, rows, o, o.last_decode, k);
   } else {

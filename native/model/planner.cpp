@@ -68,7 +68,11 @@ struct PlanEngine::Impl {
       throw Error("ERR_SHAPE", "warmStart.trajectory: expected " + std::to_string(slots) + " numbers, received " +
                                    std::to_string(o.warm.trajectory.size()));
     }
-    range("warmStart.t0", o.warm.t0, kLeastWarmTime, 1 - kLeastWarmTime);
+    if (o.warm.t0 != 0) range("warmStart.t0", o.warm.t0, kLeastWarmTime, 1 - kLeastWarmTime);
+    if (o.warm.t0 == 0 && !searches(o)) {
+      throw Error("ERR_ARGUMENT",
+                  "warmStart.t0: at 0 only a search looks at the plan before; expected reduce 'search'");
+    }
     range("warmStart.elapsedS", o.warm.elapsed_s, 0, config.waypoints * config.interval_s);
   }
 

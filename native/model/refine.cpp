@@ -119,7 +119,7 @@ void Refiner::decode(const real* logits, int logit_rows, const PlanOptions& opti
 }
 
 void Refiner::refine(const real* logits, int logit_rows, const PlanOptions& options, int k) {
-  const double t0 = options.warm.given() ? options.warm.t0 : 0;
+  const double t0 = options.warm.begins() ? options.warm.t0 : 0;
   const double t = t0 + (1 - t0) * flow::step_time(k, options.steps);
   const double next = t0 + (1 - t0) * flow::step_time(k + 1, options.steps);
   RefineStep s = step(logits, logit_rows, options, options.decode, k);
@@ -133,7 +133,7 @@ void Refiner::refine(const real* logits, int logit_rows, const PlanOptions& opti
     if (config_.mixture_source == MixtureSource::mask) {
       s.source = config_.vocab;
       // x_0 is all mask tokens: what does not jump becomes one, whatever `start` drew.
-      if (k == 0 && !options.warm.given()) s.rule = StepRule::renoise;
+      if (k == 0 && !options.warm.begins()) s.rule = StepRule::renoise;
     }
   } else {
     s.metric = metric_;
