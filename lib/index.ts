@@ -1,5 +1,16 @@
 /** The public API. */
 
+export { kCameraIds } from './camera/bodies.js';
+export {
+  type CameraFrames,
+  type CameraMoment,
+  CameraRenderer,
+  type RenderOptions,
+  renderCamera,
+  type SeenObject,
+} from './camera/camera.js';
+export type { CameraOptions } from './camera/options.js';
+export { encodePng } from './camera/png.js';
 export { WamFlowError, type WamFlowErrorCode } from './errors.js';
 export {
   type ClosedLoopEvaluation,

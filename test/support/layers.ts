@@ -10,6 +10,7 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   flow: ['core'],
   scene: ['core'],
   sim: ['core'],
+  camera: ['core'],
   search: ['core', 'scene', 'sim'],
   model: ['core', 'flow', 'scene', 'search'],
   align: ['core', 'flow', 'scene', 'sim', 'model'],
@@ -18,13 +19,14 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   cuda: ['core', 'simt', 'kernels'],
   bench: ['core', 'kernels', 'cuda'],
   'bench/cpu': ['core', 'cpu', 'model'],
-  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align', 'cuda'],
+  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'camera', 'search', 'model', 'align', 'cuda'],
   test: [
     'core',
     'cpu',
     'flow',
     'scene',
     'sim',
+    'camera',
     'search',
     'model',
     'align',
@@ -49,7 +51,7 @@ const NODE_HEADER =
 
 /** Which folder of `native/` each list of `sources.gypi` takes its files from. */
 const LIST_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align'],
+  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'camera', 'search', 'model', 'align'],
   wam_avx2_sources: ['cpu'],
   wam_avx512_sources: ['cpu'],
   wam_cuda_sources: ['cuda'],
@@ -78,6 +80,7 @@ const LIB_HEIGHT: Readonly<Record<string, number>> = {
   train: 2,
   eval: 2,
   generate: 2,
+  camera: 2,
   viewer: 2,
   index: 3,
   conformance: 4,
