@@ -25,7 +25,11 @@ const kBrakingSpan = 0.5; // seconds that the deceleration is taken over
 const kParkedWithin = 1; // metres that a parked vehicle stays within
 
 /** The shape by the type of a track, or by its size where the type says nothing (recorded data call all `car`). */
-export function shapeOf({ type, length, width }: Pick<Track, 'type' | 'length' | 'width'>): BodyShape {
+export function shapeOf({
+  type,
+  length,
+  width,
+}: Pick<Track, 'type' | 'length' | 'width'>): BodyShape {
   const kind = trackKind(type);
   if (kind !== 'vehicle') return kind;
   if (type === 'van' || type === 'truck' || type === 'bus' || type === 'motorcycle') return type;

@@ -97,7 +97,9 @@ export class CameraRenderer {
     if (this.#closed) throw new WamFlowError('ERR_CLOSED', 'the camera was closed');
     const { signal } = options;
     signal?.throwIfAborted();
-    const list = Array.isArray(moments) ? (moments as readonly CameraMoment[]) : [moments as CameraMoment];
+    const list = Array.isArray(moments)
+      ? (moments as readonly CameraMoment[])
+      : [moments as CameraMoment];
     const { width, height } = this.options;
     const { depth = false, ids = false, objects = false } = options;
     const bytes = list.length * width * height * (3 + (depth ? 4 : 0) + (ids ? 4 : 0));

@@ -1,7 +1,7 @@
 import { argumentError } from '../errors.js';
 import { type NativeGroundMap, native } from '../native.js';
 import type { Lane, RoadMap } from '../observation.js';
-import type { ScenarioLane } from '../scenario/types.js';
+import { paintOf } from './paint.js';
 
 type Points = readonly (readonly [number, number])[];
 
@@ -10,9 +10,6 @@ const packed = new WeakMap<RoadMap, NativeGroundMap>();
 /** Limits up to here are driven among houses, m/s: there the road has kerbs and pavements. */
 const kTownLimit = 16.8;
 const kSidewalk = 2.2; // metres
-const kLineWidth = 0.12;
-const kBroadLineWidth = 0.25;
-const kStopLineWidth = 0.4;
 
 /**
  * What lies on the ground of a map, for the camera: the road, its kerbs and its paint. Made at the first call for an object
@@ -47,12 +44,9 @@ function pack(map: RoadMap): NativeGroundMap {
   }
   const lines = new PointLists();
   const styles: number[] = [];
-  const lanes = new Map(map.lanes.map((lane: Lane) => [lane.id, lane]));
-  for (const lane of map.lanes as readonly Lane[]) {
-    for (const { points, style } of paintOf(lane, lanes)) {
-      lines.add(points);
-      styles.push(...style);
-    }
+  for (const { points, width, on, off, middle } of paintOf(map.lanes)) {
+    lines.add(points);
+    styles.push(width, on, off, middle ? 1 : 0);
   }
   return native().createGroundMap({
     ringPoints: rings.points(),
@@ -63,35 +57,6 @@ function pack(map: RoadMap): NativeGroundMap {
     lineStyles: Float64Array.from(styles),
     sidewalk: isTown(map.lanes) ? kSidewalk : 0,
   });
-}
-
-interface Paint {
-  points: Points;
-  /** Width, paint and gap in metres, 1 where it may be yellow. */
-  style: [number, number, number, number];
-}
-
-/** What is painted along and across a lane. */
-function* paintOf(lane: Lane, lanes: ReadonlyMap<number | string, Lane>): Generator<Paint> {
-  const [left, right] = markingsOf(lane);
-  const fast = (lane.speedLimit ?? 0) > 22;
-  const style = (marking: string, yellow: boolean): Paint['style'] => {
-    const width = marking.includes('broad') ? kBroadLineWidth : kLineWidth;
-    const dash = fast ? [6, 12] : [3, 6];
-    const [on, off] = marking.includes('dashed') ? dash : [100, 0];
-    return [width, on, off, yellow ? 1 : 0];
-  };
-  const oncoming = lane.leftNeighbor !== null && !lane.leftSameDirection;
-  if (left !== null) yield { points: lane.left, style: style(left, oncoming) };
-  // A line between two lanes is the left one's right and the right one's left: it is painted once.
-  const beside = lane.rightNeighbor === null ? undefined : lanes.get(lane.rightNeighbor);
-  const shared = beside && lane.rightSameDirection && markingsOf(beside)[0] !== null;
-  if (right !== null && !shared) yield { points: lane.right, style: style(right, false) };
-  if (lane.stopLine) yield { points: lane.stopLine, style: [kStopLineWidth, 100, 0, 0] };
-}
-
-function markingsOf(lane: Lane): readonly [string | null, string | null] {
-  return (lane as Partial<ScenarioLane>).markings ?? [null, null];
 }
 
 function isTown(lanes: readonly Lane[]): boolean {

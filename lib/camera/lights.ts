@@ -34,9 +34,9 @@ const furniture = new WeakMap<Recording, LightFurniture>();
 /** Size of a head, metres. */
 export const kHeadSize = { length: 0.3, width: 0.42, height: 1.15 };
 const kNearHeight = 2.5; // of the lower side of a head on a pole at the line
-const kFarHeight = 5.3; // of one that hangs beyond the junction
+const kFarHeight = 4.7; // of one that hangs beyond the junction
 const kPoleAside = 0.9; // from the right border
-const kFarDistance = [14, 48, 24] as const; // least, most, and where nothing says how large the junction is
+const kFarDistance = [20, 48, 26] as const; // least, most, and where nothing says how large the junction is
 
 /**
  * Lights of a recording: for every approach, which is lanes that end side by side, a pole with a head at the line, on
@@ -85,12 +85,24 @@ function build(recording: Recording): LightFurniture {
     const near = at(forwardOf(right) + 0.4, aside);
     const size = { length: 0.14, width: 0.14 };
     poles.push({ ...near, z: 0, heading, ...size, height: kNearHeight + kHeadSize.height + 0.1 });
-    heads.push({ ...at(forwardOf(right) + 0.2, aside), z: kNearHeight, heading, lane: right.lane.id });
+    heads.push({
+      ...at(forwardOf(right) + 0.2, aside),
+      z: kNearHeight,
+      heading,
+      lane: right.lane.id,
+    });
     // The arm beyond the junction.
     const far = Math.max(...approach.map(forwardOf)) + farDistance(approach, lanes);
     const [armFrom, armTo] = [aside, side(left) + 0.4];
     const height = kFarHeight + kHeadSize.height;
-    poles.push({ ...at(far, aside), z: 0, heading, length: 0.22, width: 0.22, height: height + 0.2 });
+    poles.push({
+      ...at(far, aside),
+      z: 0,
+      heading,
+      length: 0.22,
+      width: 0.22,
+      height: height + 0.2,
+    });
     poles.push({
       ...at(far, (armFrom + armTo) / 2),
       z: height,
@@ -139,7 +151,9 @@ function approaches(ends: readonly LaneEnd[]): LaneEnd[][] {
 
 function areBeside(a: LaneEnd, b: LaneEnd): boolean {
   const reach = 0.9 * (a.width + b.width);
-  return Math.abs(wrapAngle(a.heading - b.heading)) < 0.4 && Math.hypot(a.x - b.x, a.y - b.y) < reach;
+  return (
+    Math.abs(wrapAngle(a.heading - b.heading)) < 0.4 && Math.hypot(a.x - b.x, a.y - b.y) < reach
+  );
 }
 
 /** How far ahead of the line the ways straight on have left the junction. */

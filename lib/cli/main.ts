@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { alignCommand } from './align.js';
+import { cameraCommand } from './camera.js';
 import { errorOutput } from './command.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
@@ -25,6 +26,7 @@ const program = new Command('wam-flow')
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())
   .addCommand(generateCommand())
+  .addCommand(cameraCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

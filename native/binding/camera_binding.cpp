@@ -66,10 +66,11 @@ Napi::Value create_ground_map(const Napi::CallbackInfo& info) {
     const double* style = &styles[i * kLineColumns];
     const auto first = static_cast<std::size_t>(line_starts[i]);
     const bool yellow = style[3] == 1;
-    lines[i] = {first,    static_cast<std::size_t>(line_starts[i + 1]) - first, style[0], style[1], style[2],
-                yellow ? camera::Layer::yellow : camera::Layer::white};
+    lines[i] = {first,    static_cast<std::size_t>(line_starts[i + 1]) - first, style[0], style[1],
+                style[2], yellow ? camera::Layer::yellow : camera::Layer::white};
   }
-  auto map = std::make_shared<const camera::GroundMap>(ring_points, rings, line_points, lines, fields.number("sidewalk"));
+  auto map =
+      std::make_shared<const camera::GroundMap>(ring_points, rings, line_points, lines, fields.number("sidewalk"));
   return {info.Env(), make_handle(info.Env(), std::make_shared<GroundMapHandle>(GroundMapHandle{std::move(map)}))};
 }
 
@@ -93,14 +94,16 @@ int whole(double value, const std::string& what, double low, double high) {
 
 std::uint64_t seed_of(double low, double high, const std::string& what) {
   constexpr double kWord = 4294967295.0;
-  for (const double word : {low, high}) require(word >= 0 && word <= kWord && word == std::floor(word), what, "32-bit words", word);
+  for (const double word : {low, high})
+    require(word >= 0 && word <= kWord && word == std::floor(word), what, "32-bit words", word);
   return static_cast<std::uint64_t>(high) << 32 | static_cast<std::uint64_t>(low);
 }
 
 camera::Body read_body(const double* row, std::size_t i) {
   const std::string what = "bodies[" + std::to_string(i) + "]";
   camera::Body body;
-  body.kind = static_cast<camera::BodyKind>(whole(row[0], what + ".kind", 0, static_cast<int>(camera::BodyKind::kinds) - 1));
+  body.kind =
+      static_cast<camera::BodyKind>(whole(row[0], what + ".kind", 0, static_cast<int>(camera::BodyKind::kinds) - 1));
   for (const int k : {1, 2}) require(std::abs(row[k]) <= kLargest, what, "a place within 1e8 m", row[k]);
   require(std::abs(row[3]) <= 1000, what + ".z", "-1000 to 1000 m", row[3]);
   require(std::abs(row[4]) <= 1000, what + ".heading", "radians", row[4]);
@@ -144,7 +147,8 @@ napi_value render_frames(napi_env env, napi_callback_info info) {
   const std::size_t bytes = n * static_cast<std::size_t>(work->width) * static_cast<std::size_t>(work->height) *
                             (3 + (work->wants_depth ? 4u : 0u) + (work->wants_ids ? 4u : 0u));
   if (n > kMostFrames || bytes > kMostBytes) {
-    throw Error("ERR_RANGE", "frames: expected at most 1 GiB of pictures a call, received " + std::to_string(n) + " frames");
+    throw Error("ERR_RANGE",
+                "frames: expected at most 1 GiB of pictures a call, received " + std::to_string(n) + " frames");
   }
   for (std::size_t i = 0; i < count; ++i) work->bodies.push_back(read_body(&bodies[i * kBodyColumns], i));
   std::size_t next = 0;

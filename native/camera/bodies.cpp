@@ -16,11 +16,12 @@ constexpr Color kTyre{0.012f, 0.012f, 0.013f}, kRim{0.22f, 0.22f, 0.23f}, kGlass
 constexpr Color kDark{0.02f, 0.02f, 0.022f}, kMetal{0.16f, 0.165f, 0.17f}, kWhite{0.75f, 0.75f, 0.73f};
 
 /// Paint of vehicles, about as often as on the road.
-constexpr Color kPaint[] = {{0.70f, 0.70f, 0.68f}, {0.62f, 0.63f, 0.64f}, {0.32f, 0.33f, 0.35f}, {0.10f, 0.105f, 0.11f},
-                            {0.02f, 0.02f, 0.023f}, {0.035f, 0.035f, 0.04f}, {0.03f, 0.06f, 0.19f}, {0.05f, 0.12f, 0.30f},
-                            {0.33f, 0.025f, 0.02f}, {0.02f, 0.09f, 0.06f}, {0.42f, 0.36f, 0.27f}, {0.45f, 0.22f, 0.03f}};
-constexpr Color kCargo[] = {{0.66f, 0.66f, 0.64f}, {0.58f, 0.60f, 0.62f}, {0.10f, 0.17f, 0.34f}, {0.40f, 0.12f, 0.06f},
-                            {0.13f, 0.28f, 0.14f}, {0.50f, 0.40f, 0.14f}};
+constexpr Color kPaint[] = {{0.70f, 0.70f, 0.68f},  {0.62f, 0.63f, 0.64f},  {0.32f, 0.33f, 0.35f},
+                            {0.10f, 0.105f, 0.11f}, {0.02f, 0.02f, 0.023f}, {0.035f, 0.035f, 0.04f},
+                            {0.03f, 0.06f, 0.19f},  {0.05f, 0.12f, 0.30f},  {0.33f, 0.025f, 0.02f},
+                            {0.02f, 0.09f, 0.06f},  {0.42f, 0.36f, 0.27f},  {0.45f, 0.22f, 0.03f}};
+constexpr Color kCargo[] = {{0.66f, 0.66f, 0.64f}, {0.58f, 0.60f, 0.62f}, {0.10f, 0.17f, 0.34f},
+                            {0.40f, 0.12f, 0.06f}, {0.13f, 0.28f, 0.14f}, {0.50f, 0.40f, 0.14f}};
 constexpr Color kCloth[] = {{0.05f, 0.06f, 0.10f}, {0.30f, 0.05f, 0.05f}, {0.08f, 0.16f, 0.30f}, {0.42f, 0.40f, 0.36f},
                             {0.03f, 0.03f, 0.03f}, {0.10f, 0.20f, 0.09f}, {0.48f, 0.34f, 0.06f}, {0.24f, 0.10f, 0.22f}};
 constexpr Color kSkin[] = {{0.55f, 0.33f, 0.22f}, {0.42f, 0.24f, 0.15f}, {0.20f, 0.10f, 0.06f}, {0.62f, 0.42f, 0.31f}};
@@ -51,10 +52,10 @@ class Shape {
     const auto at = [&](const Side& s, bool front, bool left) {
       return Vec3{front ? s.x1 : s.x0, y + (left ? s.half_width : -s.half_width), s.z};
     };
-    quad(at(low, 0, 1), at(low, 0, 0), at(high, 0, 0), at(high, 0, 1), color, surface);  // rear
-    quad(at(low, 1, 0), at(low, 1, 1), at(high, 1, 1), at(high, 1, 0), color, surface);  // front
-    quad(at(low, 0, 0), at(low, 1, 0), at(high, 1, 0), at(high, 0, 0), color, surface);  // right
-    quad(at(low, 1, 1), at(low, 0, 1), at(high, 0, 1), at(high, 1, 1), color, surface);  // left
+    quad(at(low, 0, 1), at(low, 0, 0), at(high, 0, 0), at(high, 0, 1), color, surface);    // rear
+    quad(at(low, 1, 0), at(low, 1, 1), at(high, 1, 1), at(high, 1, 0), color, surface);    // front
+    quad(at(low, 0, 0), at(low, 1, 0), at(high, 1, 0), at(high, 0, 0), color, surface);    // right
+    quad(at(low, 1, 1), at(low, 0, 1), at(high, 0, 1), at(high, 1, 1), color, surface);    // left
     quad(at(high, 0, 0), at(high, 1, 0), at(high, 1, 1), at(high, 0, 1), color, surface);  // top
   }
   void box(double x0, double x1, double y0, double y1, double z0, double z1, const Color& color,
@@ -75,7 +76,7 @@ class Shape {
     const double size = std::sqrt(dot(normal, normal));
     if (size < 1e-12) return;
     const auto at = [&](double s, double t) {
-      const auto blend = [&](double Vec3::*of) {
+      const auto blend = [&](double Vec3::* of) {
         const double low = a.*of + (b.*of - a.*of) * s, high = d.*of + (c.*of - d.*of) * s;
         return low + (high - low) * t + kOffset * (normal.*of) / size;
       };
@@ -245,7 +246,7 @@ void truck(Shape& shape, const Body& body) {
   shape.box(-half, half - cab - 0.25, -w, w, floor, h, cargo);
   shape.inset(5, 0.94, 0.94, cargo * 0.88f, Surface::matt);  // rear doors
   shape.plate(-half - 2 * kOffset, false, -0.02, 0.02, floor + 0.1, h - 0.1, kDark, Surface::matt);
-  shape.box(-half + 0.1, half - cab, -w * 0.42, w * 0.42, 0.17 * h, floor, kDark);  // frame
+  shape.box(-half + 0.1, half - cab, -w * 0.42, w * 0.42, 0.17 * h, floor, kDark);        // frame
   shape.box(-half + 0.02, -half + 0.14, -w * 0.92, w * 0.92, 0.13 * h, 0.20 * h, kDark);  // underrun guard
   lamps(shape, body, half, -half, floor - 0.24, floor - 0.06, 0.16 * body.width);
   number_plate(shape, -half, half, 0.20 * h);
@@ -269,15 +270,16 @@ void bus(Shape& shape, const Body& body) {
 void torso(Shape& shape, std::uint32_t tint, double x, double hip, double top, double half_width, double lean) {
   const Color shirt = pick(kCloth, tint), skin = pick(kSkin, tint >> 6);
   const double shoulder = top - 0.27 * (top - hip), depth = 0.11;
-  shape.frustum({x - depth, x + depth, half_width * 0.62, hip}, {x - depth + lean, x + depth + lean, half_width * 0.78, shoulder},
-                shirt, Surface::matt);
+  shape.frustum({x - depth, x + depth, half_width * 0.62, hip},
+                {x - depth + lean, x + depth + lean, half_width * 0.78, shoulder}, shirt, Surface::matt);
   for (const double side : {-1.0, 1.0}) {
     const double y = side * half_width * 0.88;
     shape.frustum({x - 0.05 + lean * 0.6, x + 0.07 + lean * 0.6, half_width * 0.13, hip - 0.02},
-                  {x - 0.06 + lean, x + 0.06 + lean, half_width * 0.14, shoulder - 0.02}, shirt * 0.8f, Surface::matt, y);
+                  {x - 0.06 + lean, x + 0.06 + lean, half_width * 0.14, shoulder - 0.02}, shirt * 0.8f, Surface::matt,
+                  y);
   }
-  shape.frustum({x - 0.09 + lean, x + 0.10 + lean, 0.075, shoulder + 0.02}, {x - 0.09 + lean, x + 0.09 + lean, 0.085, top - 0.05},
-                skin, Surface::matt);
+  shape.frustum({x - 0.09 + lean, x + 0.10 + lean, 0.075, shoulder + 0.02},
+                {x - 0.09 + lean, x + 0.09 + lean, 0.085, top - 0.05}, skin, Surface::matt);
   shape.box(x - 0.10 + lean, x + 0.09 + lean, -0.09, 0.09, top - 0.07, top, pick(kCloth, tint >> 9) * 0.5f);  // hair
 }
 
@@ -319,7 +321,8 @@ void motorcycle(Shape& shape, const Body& body) {
   const double half = body.length / 2, h = body.height;
   const Color paint = pick(kPaint, body.tint);
   two_wheels(shape, body, 0.31, 0.07, kDark);
-  shape.frustum({-half + 0.35, half - 0.45, 0.16, 0.42}, {-half + 0.2, half - 0.6, 0.13, 0.80}, paint, Surface::painted);
+  shape.frustum({-half + 0.35, half - 0.45, 0.16, 0.42}, {-half + 0.2, half - 0.6, 0.13, 0.80}, paint,
+                Surface::painted);
   for (const double side : {-1.0, 1.0}) {
     shape.frustum({-0.05, 0.15, 0.07, 0.3}, {-0.25, 0.0, 0.09, 0.55 * h}, kDark, Surface::matt, side * 0.22);
   }
@@ -327,7 +330,8 @@ void motorcycle(Shape& shape, const Body& body) {
   const bool brake = (body.lamps & kBrakeLamps) != 0, head = (body.lamps & kHeadLamps) != 0;
   shape.plate(-half - kOffset, false, -0.10, 0.10, 0.66, 0.80, brake ? kTailOn : kTailOff,
               brake ? Surface::lamp : Surface::matt);
-  shape.plate(half - 0.3, true, -0.09, 0.09, 0.72, 0.90, head ? kHeadOn : kHeadOff, head ? Surface::lamp : Surface::matt);
+  shape.plate(half - 0.3, true, -0.09, 0.09, 0.72, 0.90, head ? kHeadOn : kHeadOff,
+              head ? Surface::lamp : Surface::matt);
 }
 
 void cone(Shape& shape, const Body& body) {
@@ -406,20 +410,33 @@ void traffic_light(Shape& shape, const Body& body, double least_radius) {
 void append_faces(std::vector<BodyFace>& faces, const Body& body, double lamp_radius) {
   Shape shape(faces);
   switch (body.kind) {
-    case BodyKind::car: return car(shape, body);
-    case BodyKind::van: return van(shape, body);
-    case BodyKind::truck: return truck(shape, body);
-    case BodyKind::bus: return bus(shape, body);
-    case BodyKind::motorcycle: return motorcycle(shape, body);
-    case BodyKind::pedestrian: return pedestrian(shape, body);
-    case BodyKind::bicycle: return bicycle(shape, body);
-    case BodyKind::cone: return cone(shape, body);
-    case BodyKind::barrier: return barrier(shape, body);
-    case BodyKind::sign: return sign(shape, body);
-    case BodyKind::pole: return pole(shape, body);
-    case BodyKind::traffic_light: return traffic_light(shape, body, lamp_radius);
+    case BodyKind::car:
+      return car(shape, body);
+    case BodyKind::van:
+      return van(shape, body);
+    case BodyKind::truck:
+      return truck(shape, body);
+    case BodyKind::bus:
+      return bus(shape, body);
+    case BodyKind::motorcycle:
+      return motorcycle(shape, body);
+    case BodyKind::pedestrian:
+      return pedestrian(shape, body);
+    case BodyKind::bicycle:
+      return bicycle(shape, body);
+    case BodyKind::cone:
+      return cone(shape, body);
+    case BodyKind::barrier:
+      return barrier(shape, body);
+    case BodyKind::sign:
+      return sign(shape, body);
+    case BodyKind::pole:
+      return pole(shape, body);
+    case BodyKind::traffic_light:
+      return traffic_light(shape, body, lamp_radius);
     case BodyKind::box:
-    case BodyKind::kinds: return box(shape, body);
+    case BodyKind::kinds:
+      return box(shape, body);
   }
 }
 

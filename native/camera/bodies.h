@@ -36,10 +36,10 @@ constexpr int kBrakeLamps = 1, kHeadLamps = 2, kRedLamp = 4, kYellowLamp = 8, kG
 
 struct Body {
   BodyKind kind = BodyKind::car;
-  double x = 0, y = 0, z = 0;  // middle of the box's lower side, metres, frame of the map
-  double heading = 0;          // radians
+  double x = 0, y = 0, z = 0;                      // middle of the box's lower side, metres, frame of the map
+  double heading = 0;                              // radians
   double length = 4.5, width = 1.9, height = 1.5;  // metres
-  std::uint32_t tint = 0;  // chooses colours
+  std::uint32_t tint = 0;                          // chooses colours
   int lamps = 0;
   double phase = 0;  // of legs, radians
   int id = 0;        // what the buffer of object ids holds

@@ -48,7 +48,9 @@ void append_edge(std::vector<Edge>& edges, double x0, double y0, double x1, doub
   if (x0 <= 0 && x1 <= 0) return push(0, y0, 0, y1);
   if (x0 >= 0 && x1 >= 0 && x0 <= width && x1 <= width) return push(x0, y0, x1, y1);
   // The edge crosses one border or both: pieces by where it does, each on its side.
-  const auto y_at = [&](double x) { return std::clamp(top_y + (x - top_x) / slope, std::min(y0, y1), std::max(y0, y1)); };
+  const auto y_at = [&](double x) {
+    return std::clamp(top_y + (x - top_x) / slope, std::min(y0, y1), std::max(y0, y1));
+  };
   const bool left_first = x0 < x1;
   const double low = std::min(x0, x1), high = std::max(x0, x1);
   const double y_left = low < 0 ? y_at(0) : (left_first ? y0 : y1);
@@ -81,7 +83,9 @@ void add_coverage(std::span<const Edge> edges, int first_row, int rows, int widt
     const float top_x = down ? edge.x0 : edge.x1, bottom_x = down ? edge.x1 : edge.x0;
     const float slope = (bottom_x - top_x) / (bottom - top);
     const float low = std::min(top_x, bottom_x), high = std::max(top_x, bottom_x);
-    const auto x_at = [&](float y) { return std::clamp(std::clamp(top_x + (y - top) * slope, low, high), 0.0f, right); };
+    const auto x_at = [&](float y) {
+      return std::clamp(std::clamp(top_x + (y - top) * slope, low, high), 0.0f, right);
+    };
     const int last = std::min(rows, static_cast<int>(std::ceil(bottom)) - first_row);
     int row = std::max(0, static_cast<int>(top) - first_row);
     float y = std::max(top, band_top), x = x_at(y);

@@ -17,7 +17,7 @@ constexpr int kSamples = 2;
 /// A face in sample coordinates (pixels times kSamples).
 struct ScreenFace {
   std::uint32_t first_edge = 0, edges = 0;
-  int top = 0, end = 0;        // rows whose middle it may cover
+  int top = 0, end = 0;                 // rows whose middle it may cover
   double by_x = 0, by_y = 0, at_0 = 0;  // 1 / depth in 1/m at the middle of sample (x, y): by_x x + by_y y + at_0
   Color color;
   int body = 0;

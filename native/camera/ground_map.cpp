@@ -68,7 +68,8 @@ GroundMap::GroundMap(std::span<const Point> ring_points, std::span<const GroundR
   }
   for (const PaintedLine& line : lines) {
     if (line.count < 2) throw Error("ERR_SHAPE", "lines: expected at least 2 points each");
-    if (!(line.width > 0 && line.width <= 20 && line.on >= 0.1 && line.on <= 1000 && (line.off == 0 || line.off >= 0.1) && line.off <= 1000)) {
+    if (!(line.width > 0 && line.width <= 20 && line.on >= 0.1 && line.on <= 1000 &&
+          (line.off == 0 || line.off >= 0.1) && line.off <= 1000)) {
       throw Error("ERR_RANGE", "lines: expected a width of at most 20 m, dashes and gaps of 0.1 to 1000 m");
     }
   }

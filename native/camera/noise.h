@@ -43,7 +43,8 @@ inline float value_noise(float x, float y, std::uint32_t seed) {
 /// Numbers in a row from one seed.
 class Draw {
  public:
-  explicit Draw(std::uint64_t seed) : low_(static_cast<std::uint32_t>(seed)), high_(static_cast<std::uint32_t>(seed >> 32)) {}
+  explicit Draw(std::uint64_t seed)
+      : low_(static_cast<std::uint32_t>(seed)), high_(static_cast<std::uint32_t>(seed >> 32)) {}
   float next() { return unit(scramble(low_, high_, ++count_)); }
   float range(float low, float high) { return low + (high - low) * next(); }
   std::uint32_t word() { return scramble(low_, high_, ++count_); }

@@ -64,7 +64,8 @@ void Renderer::add_ground(const FrameInput& input) {
     const double right = dx * view_.sin_heading() - dy * view_.cos_heading();
     // Along the optical axis, not over the ground: it looks down.
     const double depth = ahead * cos_pitch + pose.height * sin_pitch;
-    if (depth < kGroundNear - polygon.radius || ahead - polygon.radius > kReach[static_cast<int>(polygon.layer)]) continue;
+    if (depth < kGroundNear - polygon.radius || ahead - polygon.radius > kReach[static_cast<int>(polygon.layer)])
+      continue;
     if (std::abs(right) - slope * depth > polygon.radius * side) continue;
     Layer layer = polygon.layer;
     if (layer == Layer::yellow && !weather_.yellow_middle) layer = Layer::white;
@@ -101,7 +102,8 @@ void Renderer::add_bodies(const FrameInput& input) {
   for (std::size_t i = 0; i < input.bodies.size(); ++i) {
     const Body& body = input.bodies[i];
     const Vec3 middle = view_.to_camera({body.x, body.y, body.z + body.height / 2});
-    const double radius = 0.5 * std::sqrt(body.length * body.length + body.width * body.width + body.height * body.height) + 0.5;
+    const double radius =
+        0.5 * std::sqrt(body.length * body.length + body.width * body.width + body.height * body.height) + 0.5;
     if (middle.z > kBodyReach) continue;
     // Shadows reach farther than bodies.
     if (middle.z > -30 && middle.z < kReach[static_cast<int>(Layer::shadow)]) add_shadow(body);
@@ -249,8 +251,8 @@ void Renderer::sky_row(const FrameInput& input, int row) {
       const auto cx = static_cast<float>(x) * scale, cy = static_cast<float>(y) * scale;
       const float pattern = 0.62f * value_noise(cx * 0.9f, cy * 0.9f, w.texture_seed ^ 0x51u) +
                             0.38f * value_noise(cx * 2.6f, cy * 2.6f, w.texture_seed ^ 0x52u);
-      const float share = std::clamp((pattern + 1.6f * w.cloud - 0.9f) * 1.6f, 0.0f, 1.0f) *
-                          std::clamp(height * 9 - 0.2f, 0.0f, 1.0f);
+      const float share =
+          std::clamp((pattern + 1.6f * w.cloud - 0.9f) * 1.6f, 0.0f, 1.0f) * std::clamp(height * 9 - 0.2f, 0.0f, 1.0f);
       const Color white = w.ambient * 1.15f + w.sunlight * 0.42f;
       sky = mix(sky, white, 0.8f * share);
     }
@@ -345,7 +347,8 @@ void Renderer::ground_row(const FrameInput& input, int row, int band_row) {
     if (shadow[i] > 0) color = color * (1 - w.shadow * shadow[i]);
     const float place = (static_cast<float>(i) + 0.5f) * to_place;
     const auto k = static_cast<int>(place);
-    row_[static_cast<std::size_t>(i)] = mix(color, w.horizon, haze[k] + (haze[k + 1] - haze[k]) * (place - static_cast<float>(k)));
+    row_[static_cast<std::size_t>(i)] =
+        mix(color, w.horizon, haze[k] + (haze[k + 1] - haze[k]) * (place - static_cast<float>(k)));
   }
 }
 
@@ -414,15 +417,18 @@ void Renderer::body_row(const FrameOutput& output, int row, int band_row, std::s
     }
     if (best < 0) continue;
     if (output.depth != nullptr) output.depth[offset + static_cast<std::size_t>(i)] = 1 / best_inverse;
-    if (output.ids != nullptr) output.ids[offset + static_cast<std::size_t>(i)] = bodies[static_cast<std::size_t>(best)].id;
+    if (output.ids != nullptr)
+      output.ids[offset + static_cast<std::size_t>(i)] = bodies[static_cast<std::size_t>(best)].id;
   }
 }
 
 void Renderer::finish_row(const FrameInput& input, int row, std::uint8_t* rgb) const {
   const int width = input.pose.width;
   const auto seed_low = static_cast<std::uint32_t>(input.noise_seed);
-  const std::uint32_t seed = scramble(seed_low, static_cast<std::uint32_t>(input.noise_seed >> 32), static_cast<std::uint32_t>(row));
-  const float cu = static_cast<float>(view_.center_u()), dv = static_cast<float>(row) + 0.5f - static_cast<float>(view_.center_v());
+  const std::uint32_t seed =
+      scramble(seed_low, static_cast<std::uint32_t>(input.noise_seed >> 32), static_cast<std::uint32_t>(row));
+  const float cu = static_cast<float>(view_.center_u()),
+              dv = static_cast<float>(row) + 0.5f - static_cast<float>(view_.center_v());
   const float corner = 1 / (cu * cu + static_cast<float>(view_.center_v() * view_.center_v()));
   // The sum of two uniform numbers in [-1, 1) has a standard deviation of sqrt(2 / 3).
   const float noise = weather_.noise * std::sqrt(1.5f);
@@ -433,7 +439,8 @@ void Renderer::finish_row(const FrameInput& input, int row, std::uint8_t* rgb) c
     const Color& c = row_[static_cast<std::size_t>(i)];
     float level[3] = {tone_level(tone, c.r * gain), tone_level(tone, c.g * gain), tone_level(tone, c.b * gain)};
     if (noise > 0) {
-      const std::uint32_t a = scramble(seed ^ (static_cast<std::uint32_t>(i) * 0x9e3779b1u)), b = scramble(a ^ 0x68bc21ebu);
+      const std::uint32_t a = scramble(seed ^ (static_cast<std::uint32_t>(i) * 0x9e3779b1u)),
+                          b = scramble(a ^ 0x68bc21ebu);
       const auto part = [](std::uint32_t word, int shift) {
         return static_cast<float>(static_cast<int>(word >> shift & 1023u) - 512) * (1.0f / 512);
       };

@@ -27,10 +27,10 @@ struct FrameInput {
 
 /// What is seen of one body. Areas in pixels, quarters of them.
 struct Sight {
-  float visible = 0;                       // area that is seen
-  float silhouette = 0;                    // area inside the image that would be seen if nothing hid it
+  float visible = 0;                               // area that is seen
+  float silhouette = 0;                            // area inside the image that would be seen if nothing hid it
   float left = 0, top = 0, right = 0, bottom = 0;  // pixels [left, right) x [top, bottom) that show some of it
-  float depth = 0;                         // of the nearest point seen, metres along the optical axis
+  float depth = 0;                                 // of the nearest point seen, metres along the optical axis
 };
 
 /// Object ids of what is no body.
@@ -38,10 +38,10 @@ constexpr std::int32_t kGroundId = -1, kSkyId = -2;
 
 /// Where a frame goes; only `rgb` must be there.
 struct FrameOutput {
-  std::uint8_t* rgb = nullptr;    // [height, width, 3]
-  float* depth = nullptr;         // [height, width] metres along the optical axis, infinite in the sky
-  std::int32_t* ids = nullptr;    // [height, width] id of the body that covers most of a pixel; kGroundId, kSkyId
-  Sight* sights = nullptr;        // [bodies]
+  std::uint8_t* rgb = nullptr;  // [height, width, 3]
+  float* depth = nullptr;       // [height, width] metres along the optical axis, infinite in the sky
+  std::int32_t* ids = nullptr;  // [height, width] id of the body that covers most of a pixel; kGroundId, kSkyId
+  Sight* sights = nullptr;      // [bodies]
 };
 
 class Renderer {
@@ -67,7 +67,7 @@ class Renderer {
   bool covered_[kLayers] = {};   // whether a layer has anything in the present band
   std::vector<float> nothing_;   // [width] zeros
   std::vector<Color> row_;
-  std::vector<float> skyline_;   // [width] height of woods or houses above the horizon, over the distance
+  std::vector<float> skyline_;  // [width] height of woods or houses above the horizon, over the distance
   float highest_skyline_ = 0;
   std::vector<BodyFace> body_faces_;
   FaceList faces_;

@@ -9,11 +9,11 @@ constexpr double kNear = 0.15;
 
 /// Where a camera stands and how it looks: upright (no roll) over the ground plane z = 0.
 struct Pose {
-  double x = 0, y = 0;    // metres, frame of the map
-  double height = 1.6;    // above the ground, metres
-  double heading = 0;     // of the optical axis, radians counter-clockwise from +x
-  double pitch = 0;       // radians, positive looks down
-  double focal = 300;     // pixels
+  double x = 0, y = 0;  // metres, frame of the map
+  double height = 1.6;  // above the ground, metres
+  double heading = 0;   // of the optical axis, radians counter-clockwise from +x
+  double pitch = 0;     // radians, positive looks down
+  double focal = 300;   // pixels
   int width = 0, height_px = 0;
 };
 

@@ -47,7 +47,8 @@ Weather draw_weather(std::uint64_t seed) {
   w.sunlight = warm * ((1 - 0.22f * low) * (1 - 0.88f * overcast));
   w.ambient = mix({0.33f, 0.37f, 0.44f}, {0.56f, 0.57f, 0.585f}, overcast) * draw.range(0.85f, 1.15f);
   w.zenith = mix({0.14f, 0.30f, 0.62f}, {0.52f, 0.54f, 0.57f}, overcast) * draw.range(0.8f, 1.15f);
-  w.horizon = mix(mix({0.60f, 0.67f, 0.74f}, {0.80f, 0.66f, 0.50f}, low * draw.next()), {0.66f, 0.67f, 0.68f}, overcast);
+  w.horizon =
+      mix(mix({0.60f, 0.67f, 0.74f}, {0.80f, 0.66f, 0.50f}, low * draw.next()), {0.66f, 0.67f, 0.68f}, overcast);
   w.haze_metres = std::exp(draw.range(std::log(160.0f), std::log(1100.0f)));
   w.shadow = 0.62f * (1 - 0.75f * overcast);
   w.exposure = draw.range(0.78f, 1.28f);

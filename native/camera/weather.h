@@ -9,18 +9,18 @@
 namespace wam::camera {
 
 struct Weather {
-  Vec3 sun{0, 0, 1};       // direction to it, frame of the map, length 1
+  Vec3 sun{0, 0, 1};  // direction to it, frame of the map, length 1
   Color sunlight{1, 1, 1};
   Color ambient{0.4f, 0.4f, 0.4f};
-  Color zenith, horizon;   // of the sky
-  float cloud = 0;         // share of the sky
-  float haze_metres = 500; // where 63 % of what is seen is haze
-  float shadow = 0.6f;     // share of light that a shadow takes
+  Color zenith, horizon;    // of the sky
+  float cloud = 0;          // share of the sky
+  float haze_metres = 500;  // where 63 % of what is seen is haze
+  float shadow = 0.6f;      // share of light that a shadow takes
   float exposure = 1;
-  float noise = 0;         // standard deviation of a pixel, levels of 255
-  float vignette = 0;      // share of light that the corners lose
+  float noise = 0;     // standard deviation of a pixel, levels of 255
+  float vignette = 0;  // share of light that the corners lose
   Color asphalt, grass, paving, kerb, verge, white, yellow;
-  float texture = 0;       // strength of surfaces' patterns; 0 for none
+  float texture = 0;  // strength of surfaces' patterns; 0 for none
   std::uint32_t texture_seed = 0;
   bool yellow_middle = false;  // whether lines between directions are yellow
 };
