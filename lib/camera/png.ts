@@ -16,7 +16,7 @@ export async function encodePng(
   rgb: Uint8Array,
   width: number,
   height: number,
-  level = 6,
+  level = 3,
 ): Promise<Uint8Array> {
   if (!(width >= 1 && height >= 1 && width * height <= kMostPixels)) {
     throw argumentError('width, height', 'sizes from 1 on', `${width} x ${height}`, 'ERR_RANGE');

@@ -89,10 +89,11 @@ class Shape {
   /// A wheel: its tread, and its outer side at `y_outer`.
   void wheel(double x, double radius, double y_inner, double y_outer) {
     constexpr int kCorners = 8;
+    const double corner = radius / std::cos(kPi / kCorners);  // the tread touches the ground
     std::array<Vec3, kCorners> outer, inner;
     for (int i = 0; i < kCorners; ++i) {
       const double angle = 2 * kPi * (i + 0.5) / kCorners;
-      const double px = x + radius * std::cos(angle), pz = radius + radius * std::sin(angle) * 0.995;
+      const double px = x + corner * std::cos(angle), pz = radius + corner * std::sin(angle);
       outer[static_cast<std::size_t>(i)] = {px, y_outer, pz};
       inner[static_cast<std::size_t>(i)] = {px, y_inner, pz};
     }
@@ -105,7 +106,7 @@ class Shape {
         quad(outer[i], inner[i], inner[k], outer[k], kTyre, Surface::matt);
       }
     }
-    disc({x, y_outer, radius}, radius, left ? 1 : -1, kTyre);
+    disc({x, y_outer, radius}, corner, left ? 1 : -1, kTyre);
     disc({x, y_outer + (left ? kOffset : -kOffset), radius}, radius * 0.58, left ? 1 : -1, kRim);
   }
 
