@@ -28,6 +28,13 @@ export function packGround(map: RoadMap): NativeGroundMap {
 
 function pack(map: RoadMap): NativeGroundMap {
   if (!Array.isArray(map?.lanes)) throw argumentError('map.lanes', 'an array of lanes', map?.lanes);
+  for (const [i, lane] of map.lanes.entries()) {
+    for (const name of ['center', 'left', 'right'] as const) {
+      if (Array.isArray(lane[name]) && lane[name].length >= 2) continue;
+      const path = `map.lanes[${i}].${name}`;
+      throw argumentError(path, 'an array of at least 2 points', lane[name], 'ERR_SHAPE');
+    }
+  }
   const rings = new PointLists();
   const holes: number[] = [];
   const ring = (points: Points, hole: boolean) => {

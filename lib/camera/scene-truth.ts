@@ -198,8 +198,7 @@ function sideLane(
   const id = isLeft ? lane.leftNeighbor : lane.rightNeighbor;
   const same = isLeft ? lane.leftSameDirection : lane.rightSameDirection;
   const marking = isLeft ? leftMarking : rightMarking;
-  if (id === null || !same)
-    return lane.successors.length > 0 && isLaneOfRoad(lane) ? 'none' : undefined;
+  if (id === null || !same) return isLaneOfRoad(lane) ? 'none' : undefined;
   // Without paint nothing in the picture tells where the lane is.
   if (marking === null) return undefined;
   if (!marking.includes('dashed')) return 'solid line';

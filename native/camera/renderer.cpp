@@ -114,17 +114,19 @@ void Renderer::add_bodies(const FrameInput& input) {
     const double distance = std::sqrt(dot(middle, middle));
     const float haze = haze_at(weather_, static_cast<float>(distance));
     for (const BodyFace& face : body_faces_) {
-      Vec3 corners[8], placed[8];
+      Vec3 corners[8], placed[8], center{0, 0, 0};
       for (int k = 0; k < face.corners; ++k) {
         const Vec3& c = face.corner[static_cast<std::size_t>(k)];
         placed[k] = {body.x + c.x * cosine - c.y * sine, body.y + c.x * sine + c.y * cosine, body.z + c.z};
         corners[k] = view_.to_camera(placed[k]);
+        center = {center.x + placed[k].x / face.corners, center.y + placed[k].y / face.corners,
+                  center.z + placed[k].z / face.corners};
       }
       const Vec3 across = cross(placed[1] - placed[0], placed[2] - placed[0]);
       const double size = std::sqrt(dot(across, across));
       if (size < 1e-12) continue;
       const Vec3 normal{across.x / size, across.y / size, across.z / size};
-      const Vec3 ray{pose.x - placed[0].x, pose.y - placed[0].y, pose.height - placed[0].z};
+      const Vec3 ray{pose.x - center.x, pose.y - center.y, pose.height - center.z};
       const double length = std::max(1e-9, std::sqrt(dot(ray, ray)));
       const Vec3 to_camera{ray.x / length, ray.y / length, ray.z / length};
       if (dot(normal, to_camera) <= 0) continue;

@@ -109,8 +109,8 @@ Hit cast(const std::vector<PlacedFace>& faces, const Vec3& ray, bool both_sides 
 std::vector<Body> crowd() {
   std::vector<Body> bodies;
   const Pose pose = small_pose();
-  const auto add = [&](BodyKind kind, double ahead, double left, double heading, double length, double width, double height,
-                       double z = 0) {
+  const auto add = [&](BodyKind kind, double ahead, double left, double heading, double length, double width,
+                       double height, double z = 0) {
     Body body;
     body.kind = kind;
     body.x = pose.x + ahead * std::cos(pose.heading) - left * std::sin(pose.heading);
@@ -181,7 +181,7 @@ TEST(camera_shows_what_rays_hit) {
       }
       const Vec3 middle = ray_of(pose, column + 0.5, row + 0.5);
       const int id = best >= 0 ? frame.bodies[static_cast<std::size_t>(best)].id : (middle.z < 0 ? kGroundId : kSkyId);
-      const double depth = best >= 0 ? best_depth
+      const double depth = best >= 0      ? best_depth
                            : middle.z < 0 ? pose.height / -middle.z
                                           : std::numeric_limits<double>::infinity();
       ++compared;
@@ -320,7 +320,8 @@ TEST(coverage_is_the_area_of_each_pixel_inside) {
 
 TEST(coverage_of_neighbours_has_no_seam_and_counts_once) {
   Canvas canvas(12, 12);
-  const std::vector<Point> left = {{-5, -5}, {-5, 20}, {4.3, 20}, {7.9, -5}}, right = {{7.9, -5}, {4.3, 20}, {30, 20}, {30, -5}};
+  const std::vector<Point> left = {{-5, -5}, {-5, 20}, {4.3, 20}, {7.9, -5}},
+                           right = {{7.9, -5}, {4.3, 20}, {30, 20}, {30, -5}};
   canvas.add(left);
   canvas.add(right);
   canvas.add(left);
@@ -334,7 +335,8 @@ TEST(coverage_of_neighbours_has_no_seam_and_counts_once) {
 
 TEST(camera_ground_lies_where_it_is) {
   // A road of 7 m along the heading of the camera with a solid line 0.3 m wide in the middle, and a hole of grass.
-  const std::vector<Point> points = {{-20, -3.5}, {200, -3.5}, {200, 3.5}, {-20, 3.5}, {10, 1}, {14, 1}, {14, 3}, {10, 3}};
+  const std::vector<Point> points = {{-20, -3.5}, {200, -3.5}, {200, 3.5}, {-20, 3.5},
+                                     {10, 1},     {14, 1},     {14, 3},    {10, 3}};
   const std::vector<GroundRing> rings = {{0, 4, false}, {4, 4, true}};
   const std::vector<Point> line = {{-20, 0}, {200, 0}};
   const std::vector<PaintedLine> lines = {{0, 2, 0.3, 100, 0, Layer::white}};
