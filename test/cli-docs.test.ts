@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { cameraCommand } from '../lib/cli/camera.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
@@ -18,6 +19,7 @@ const kCommands: Command[] = [
   evaluateCommand(),
   scoreCommand(),
   generateCommand(),
+  cameraCommand(),
   doctorCommand(),
   demoCommand(),
 ];

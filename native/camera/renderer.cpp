@@ -16,6 +16,8 @@ constexpr double kGroundNear = 0.3;  // metres along the optical axis
 /// Farther than this a layer is not drawn, metres; it would be less than a tenth of a pixel, or haze.
 constexpr double kReach[kLayers] = {220, 90, 500, 220, 220, 160};
 constexpr double kBodyReach = 400;
+/// Textures begin anew beyond this, metres: their places stay exact in float32.
+constexpr double kTextureSpan = 20'000;
 
 /// How well a pattern of this size can be seen where a pixel is so many metres long: 1 well, 0 not at all.
 float seen_pattern(float size, float pixel) { return std::clamp(size / std::max(pixel, 1e-6f) - 0.6f, 0.0f, 1.0f); }
@@ -178,6 +180,7 @@ void Renderer::make_skyline(const FrameInput& input) {
   if (!input.varied) return;
   const bool houses = input.map != nullptr && input.map->has_sidewalk();
   const std::uint32_t seed = weather_.texture_seed;
+  ValueNoise wide(seed), woods(seed), trees(seed);
   for (int i = 0; i < width; ++i) {
     const double right = (i + 0.5 - view_.center_u()) / input.pose.focal;
     // Around the horizon in units of 1 / 2 pi; woods of a scene stay where they are when the camera turns.
@@ -188,8 +191,8 @@ void Renderer::make_skyline(const FrameInput& input) {
       const auto at = [&](float x) { return unit(scramble(seed, static_cast<std::uint32_t>(static_cast<int>(x)), 7)); };
       height = 0.012f + 0.055f * at(cell) * at(cell + 1000) + 0.022f * at(fine + 5000);
     } else {
-      height = 0.014f + 0.010f * value_noise(azimuth * 6, 0.5f, seed) + 0.006f * value_noise(azimuth * 40, 1.5f, seed) +
-               0.003f * value_noise(azimuth * 160, 2.5f, seed);
+      height = 0.014f + 0.010f * wide.at(azimuth * 6, 0.5f) + 0.006f * woods.at(azimuth * 40, 1.5f) +
+               0.003f * trees.at(azimuth * 160, 2.5f);
     }
     height *= static_cast<float>(std::sqrt(1 + right * right));
     skyline_[static_cast<std::size_t>(i)] = height;
@@ -235,6 +238,7 @@ void Renderer::sky_row(const FrameInput& input, int row) {
   const Color trees = mix(w.grass * (w.ambient.g * 0.55f), w.horizon, haze_at(w, 260));
   const Color houses = mix(w.paving * (w.ambient.g * 0.8f), w.horizon, haze_at(w, 330));
   const bool urban = input.map != nullptr && input.map->has_sidewalk();
+  ValueNoise large(w.texture_seed ^ 0x51u), small(w.texture_seed ^ 0x52u);
   // The sky changes so slowly along a row that a place every few pixels is enough.
   const auto sky_at = [&](double u) {
     const double right = (u - view_.center_u()) / focal;
@@ -251,8 +255,7 @@ void Renderer::sky_row(const FrameInput& input, int row) {
     if (w.cloud > 0 && input.varied) {
       const auto scale = static_cast<float>(1 / (up + 0.06 * length));
       const auto cx = static_cast<float>(x) * scale, cy = static_cast<float>(y) * scale;
-      const float pattern = 0.62f * value_noise(cx * 0.9f, cy * 0.9f, w.texture_seed ^ 0x51u) +
-                            0.38f * value_noise(cx * 2.6f, cy * 2.6f, w.texture_seed ^ 0x52u);
+      const float pattern = 0.62f * large.at(cx * 0.9f, cy * 0.9f) + 0.38f * small.at(cx * 2.6f, cy * 2.6f);
       const float share =
           std::clamp((pattern + 1.6f * w.cloud - 0.9f) * 1.6f, 0.0f, 1.0f) * std::clamp(height * 9 - 0.2f, 0.0f, 1.0f);
       const Color white = w.ambient * 1.15f + w.sunlight * 0.42f;
@@ -302,8 +305,10 @@ void Renderer::ground_row(const FrameInput& input, int row, int band_row) {
   const Point origin = input.map != nullptr ? input.map->origin() : Point{0, 0};
   const double step = depth / pose.focal;
   const double first = (0.5 - view_.center_u()) * step;
-  const double x0 = pose.x - origin.x + ahead * view_.cos_heading() + first * view_.sin_heading();
-  const double y0 = pose.y - origin.y + ahead * view_.sin_heading() - first * view_.cos_heading();
+  const double x0 =
+      std::remainder(pose.x - origin.x, kTextureSpan) + ahead * view_.cos_heading() + first * view_.sin_heading();
+  const double y0 =
+      std::remainder(pose.y - origin.y, kTextureSpan) + ahead * view_.sin_heading() - first * view_.cos_heading();
   const double step_x = step * view_.sin_heading(), step_y = -step * view_.cos_heading();
   const Color light = w.ambient + w.sunlight * static_cast<float>(w.sun.z);
   const Color grass_light = w.grass * light, road_light = w.asphalt * light, paving_light = w.paving * light;
@@ -311,7 +316,7 @@ void Renderer::ground_row(const FrameInput& input, int row, int band_row) {
   const Color white_light = w.white * light, yellow_light = w.yellow * light;
   const float fine = w.texture * seen_pattern(0.07f, pixel), middle = w.texture * seen_pattern(0.6f, pixel);
   const float coarse = w.texture * seen_pattern(4.5f, pixel);
-  const std::uint32_t seed = w.texture_seed;
+  ValueNoise patches(w.texture_seed), spots(w.texture_seed ^ 1), grains(w.texture_seed ^ 2);
   const double side = pose.height * pose.height + ahead * ahead;
   // Haze by the distance of the ray's end; it changes so slowly along a row that nine places are enough.
   constexpr int kHazePlaces = 8;
@@ -325,17 +330,17 @@ void Renderer::ground_row(const FrameInput& input, int row, int band_row) {
     const auto x = static_cast<float>(x0 + i * step_x), y = static_cast<float>(y0 + i * step_y);
     float grass_pattern = 1, road_pattern = 1;
     if (coarse > 0) {
-      const float c = coarse * value_noise(x * 0.22f, y * 0.22f, seed);
+      const float c = coarse * patches.at(x * 0.22f, y * 0.22f);
       grass_pattern += 0.24f * c;
       road_pattern += 0.10f * c;
     }
     if (middle > 0) {
-      const float m = middle * value_noise(x * 1.7f, y * 1.7f, seed ^ 1);
+      const float m = middle * spots.at(x * 1.7f, y * 1.7f);
       grass_pattern += 0.30f * m;
       road_pattern += 0.09f * m;
     }
     if (fine > 0) {
-      const float f = fine * value_noise(x * 14.3f, y * 14.3f, seed ^ 2);
+      const float f = fine * grains.at(x * 14.3f, y * 14.3f);
       grass_pattern += 0.42f * f;
       road_pattern += 0.16f * f;
     }
