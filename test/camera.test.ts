@@ -191,7 +191,10 @@ describe('lights and lamps', () => {
     frames.ids!.forEach((id, i) => {
       if (!heads.includes(id)) return;
       const [r, g, b] = frames.rgb.subarray(3 * i, 3 * i + 3);
-      for (const [name, [wr, wg]] of Object.entries(lit) as [keyof typeof lit, number[]][]) {
+      for (const [name, [wr, wg]] of Object.entries(lit) as [
+        keyof typeof lit,
+        readonly number[],
+      ][]) {
         const is = (value: number, want: number) => (want ? value > 170 : value < 140);
         if (is(r, wr) && is(g, wg) && b < 230 && Math.max(r, g) > 200) counts[name] += 1;
       }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "camera/coverage.h"
+#include "camera/noise.h"
 #include "camera/renderer.h"
 #include "core/error.h"
 #include "test/counting_allocator.h"
@@ -439,6 +440,47 @@ TEST(camera_allocates_nothing_once_it_has_seen_a_frame) {
   const long before = test::allocations();
   frame.render(renderer);
   CHECK_EQ(test::allocations(), before);
+}
+
+TEST(camera_survives_odd_scenes) {
+  // Sizes, places and views that no scenario has, through the camera and around it.
+  Draw draw(2024);
+  const std::vector<Point> points = {{-5, -5}, {90, -4}, {80, 70}, {-30, 40}, {3, 3}};
+  const std::vector<GroundRing> rings = {{0, 5, false}};
+  const std::vector<Point> line = {{-40, 0}, {0, 0}, {0, 0}, {70, 3}, {60, 40}};
+  const std::vector<PaintedLine> lines = {{0, 5, 0.2, 3, 6, Layer::yellow}, {0, 3, 4, 0.1, 0.1, Layer::white}};
+  const GroundMap map(points, rings, line, lines, 2);
+  Renderer renderer;
+  Frame frame;
+  frame.input.map = &map;
+  const auto size = [&] { return std::pow(10.0, draw.range(-2, 2.3f)); };
+  for (int i = 0; i < 150; ++i) {
+    Pose& pose = frame.input.pose;
+    pose.x = draw.range(-1, 1) * std::pow(10.0, draw.range(0, 8)), pose.y = draw.range(-40, 40);
+    if (i % 2 == 0) pose.x = draw.range(-40, 80);
+    pose.height = draw.range(0.2f, 50), pose.heading = draw.range(-9, 9), pose.pitch = draw.range(-1.04f, 1.04f);
+    pose.focal = std::pow(10.0, draw.range(0, 5));
+    pose.width = 1 + static_cast<int>(draw.range(0, 90)), pose.height_px = 1 + static_cast<int>(draw.range(0, 70));
+    frame.input.seed = draw.word();
+    frame.bodies.clear();
+    for (int b = 0; b < 1 + i % 6; ++b) {
+      Body body;
+      body.kind = static_cast<BodyKind>(draw.word() % static_cast<std::uint32_t>(BodyKind::kinds));
+      body.x = pose.x + draw.range(-15, 15), body.y = pose.y + draw.range(-15, 15), body.z = draw.range(-3, 9);
+      body.heading = draw.range(-9, 9), body.phase = draw.range(-99, 99);
+      body.length = size(), body.width = size(), body.height = size();
+      body.lamps = static_cast<int>(draw.word() % 32);
+      body.id = b;
+      frame.bodies.push_back(body);
+    }
+    frame.render(renderer);
+    int wrong = 0;
+    for (std::size_t k = 0; k < frame.ids.size(); ++k) {
+      const bool known = frame.ids[k] >= kSkyId && frame.ids[k] < static_cast<int>(frame.bodies.size());
+      if (!known || !(frame.depth[k] > 0)) ++wrong;
+    }
+    CHECK_EQ(wrong, 0);
+  }
 }
 
 TEST(camera_same_seed_same_bytes) {
