@@ -1,5 +1,26 @@
 /** The public API. */
 
+export type { AnswerShare } from './camera/answer-balance.js';
+export { kCameraIds } from './camera/bodies.js';
+export {
+  type CameraFrames,
+  type CameraMoment,
+  CameraRenderer,
+  type RenderOptions,
+  renderCamera,
+  type SeenObject,
+} from './camera/camera.js';
+export type { CameraOptions } from './camera/options.js';
+export { encodePng } from './camera/png.js';
+export {
+  kQuestionKinds,
+  type Question,
+  type QuestionKind,
+  type QuestionOptions,
+  questionsAbout,
+} from './camera/questions.js';
+export { type SceneTruth, sceneTruth } from './camera/scene-truth.js';
+export { type CameraSummary, type WriteCameraOptions, writeCameraData } from './camera/write.js';
 export { WamFlowError, type WamFlowErrorCode } from './errors.js';
 export {
   type ClosedLoopEvaluation,

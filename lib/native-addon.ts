@@ -1,5 +1,6 @@
 import type { AlignAddon } from './native-align.js';
 import type { CheckpointAddon } from './native-checkpoint.js';
+import type { CameraAddon } from './native-camera.js';
 import type { GeometryAddon } from './native-geometry.js';
 import type { SimAddon } from './native-sim.js';
 import type {
@@ -33,7 +34,13 @@ export type ProgressListener = (stats: Float64Array) => void;
  * Functions of the addon. Each may throw (or reject with) a `WamFlowError`. Those that return promises work on a thread of
  * their own, never in libuv's pool.
  */
-export interface Addon extends SimAddon, GeometryAddon, AlignAddon, CheckpointAddon, VisionAddon {
+export interface Addon
+  extends SimAddon,
+    GeometryAddon,
+    AlignAddon,
+    CheckpointAddon,
+    VisionAddon,
+    CameraAddon {
   /** Sets what native errors are made with. */
   setErrorFactory(make: (code: string, message: string) => Error): void;
   cpuInfo(): CpuInfo;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { alignCommand } from '../lib/cli/align.js';
 import { averageCommand } from '../lib/cli/average.js';
+import { cameraCommand } from '../lib/cli/camera.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
@@ -24,6 +25,7 @@ const kCommands: Command[] = [
   scoreCommand(),
   generateCommand(),
   inspectCommand(),
+  cameraCommand(),
   doctorCommand(),
   demoCommand(),
 ];

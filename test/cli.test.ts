@@ -48,7 +48,7 @@ function run(args: string[], env: Record<string, string> = {}): Promise<Result> 
 }
 
 describe('help and usage', () => {
-  test.each(['plan', 'train', 'evaluate', 'generate', 'score', 'doctor', 'demo'])(
+  test.each(['plan', 'train', 'evaluate', 'generate', 'camera', 'score', 'doctor', 'demo'])(
     '%s --help has an example and exits 0',
     async (command) => {
       const { code, stdout } = await run([command, '--help']);

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { alignCommand } from './align.js';
 import { averageCommand } from './average.js';
+import { cameraCommand } from './camera.js';
 import { errorOutput } from './command.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
@@ -29,6 +30,7 @@ const program = new Command('wam-flow')
   .addCommand(scoreCommand())
   .addCommand(generateCommand())
   .addCommand(inspectCommand())
+  .addCommand(cameraCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

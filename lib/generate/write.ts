@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { WamFlowError } from '../errors.js';
-import { ioError, isMissing, syncFolder, writeFileDurable } from '../files.js';
+import { join } from 'node:path';
+import { writeFileDurable } from '../files.js';
+import { replaceFolder } from '../replace-folder.js';
 import { packBundle } from '../scenario/write.js';
 import { generateScenes, joinScenes } from './generate.js';
 import { checkOptions, type GenerateOptions } from './options.js';
@@ -35,7 +33,7 @@ export interface GenerateSummary {
 
 const kScenesPerBundle = 40;
 const kSummaryFile = 'generate.json';
-const kOwnFile = /^(scenes-\d+\.jsonl\.gz|generate\.json)$/;
+const isOwnFile = (name: string) => /^(scenes-\d+\.jsonl\.gz|generate\.json)$/.test(name);
 
 /**
  * Generates scenarios and writes them to `folder` as bundles of 40 scenes (`scenes-00000.jsonl.gz`, ...) with a summary
@@ -50,10 +48,6 @@ export async function writeGeneratedScenarios(
   options: WriteGeneratedOptions = {},
 ): Promise<GenerateSummary> {
   const { windows: total, request } = checkOptions(options);
-  const target = resolve(folder);
-  const replaces = await mayReplace(target, options.overwrite ?? false);
-  const name = `.${basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  const temporary = join(dirname(target), `${name}.tmp`);
   const summary: GenerateSummary = {
     seed: request.seed,
     scenes: 0,
@@ -65,8 +59,8 @@ export async function writeGeneratedScenarios(
     rejected: {},
     bytes: 0,
   };
-  try {
-    await mkdir(temporary, { recursive: true });
+  const own = { overwrite: options.overwrite ?? false, isOwn: isOwnFile, writer: 'generate' };
+  await replaceFolder(folder, own, async (temporary) => {
     let pending: GeneratedScene[] = [];
     let bundles = 0;
     const flush = async () => {
@@ -85,41 +79,8 @@ export async function writeGeneratedScenarios(
     }
     if (pending.length > 0) await flush();
     await writeFileDurable(join(temporary, kSummaryFile), `${JSON.stringify(summary, null, 2)}\n`);
-    await syncFolder(temporary);
-    if (replaces) {
-      const old = join(dirname(target), `${name}.old`);
-      await rename(target, old);
-      await rename(temporary, target);
-      await rm(old, { recursive: true });
-    } else {
-      await rename(temporary, target);
-    }
-    await syncFolder(dirname(target));
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    const isSystemError = error instanceof Error && 'syscall' in error;
-    throw isSystemError ? ioError(`cannot write ${folder}`, error) : error;
-  }
+  });
   return summary;
-}
-
-/** Whether there is an earlier result to replace. Throws when there is something that may not be. */
-async function mayReplace(target: string, overwrite: boolean): Promise<boolean> {
-  const refuse = (reason: string): never => {
-    throw new WamFlowError('ERR_ARGUMENT', `output: ${target} ${reason}`);
-  };
-  let names: string[];
-  try {
-    if (!(await lstat(target)).isDirectory()) refuse('exists and is no folder');
-    names = await readdir(target);
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw ioError(`cannot read ${target}`, error);
-  }
-  if (!overwrite) refuse('exists; overwrite (--force) replaces an earlier result');
-  const foreign = names.find((name) => !kOwnFile.test(name));
-  if (foreign !== undefined) refuse(`holds ${foreign}, which generate did not write: not replaced`);
-  return true;
 }
 
 function count(summary: GenerateSummary, { map, windows, rejected }: GeneratedScene): void {

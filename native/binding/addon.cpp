@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "binding/align_binding.h"
+#include "binding/camera_binding.h"
 #include "binding/checkpoint_binding.h"
 #include "binding/counters.h"
 #include "binding/dataset_binding.h"
@@ -58,6 +59,7 @@ NAPI_MODULE_INIT() {
     register_drive(functions);
     register_sim_geometry(functions);
     register_vision(functions);
+    register_camera(functions);
     register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());

@@ -1,0 +1,171 @@
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder, writeFileDurable } from '../files.js';
+import { replaceFolder } from '../replace-folder.js';
+import type { ScenarioWindow } from '../scenario/types.js';
+import { AnswerBalance, type AnswerShare } from './answer-balance.js';
+import { type CameraFrames, CameraRenderer } from './camera.js';
+import { type CameraOptions, checkCameraOptions } from './options.js';
+import { encodePng } from './png.js';
+import { type QuestionKind, questionsAbout } from './questions.js';
+import { sceneTruth } from './scene-truth.js';
+
+/** Options of {@link writeCameraData}. */
+export interface WriteCameraOptions extends CameraOptions {
+  /** Also write questions with their answers, and captions. Default false. */
+  questions?: boolean;
+  /** Replace an earlier result in `folder`; a folder that holds anything else is never replaced. Default false. */
+  overwrite?: boolean;
+  /** Called after each batch with the pictures written so far. */
+  onProgress?: (pictures: number) => void;
+  /** Stops the work; the call rejects with the signal's reason and leaves nothing behind. */
+  signal?: AbortSignal;
+}
+
+/** What was written. */
+export interface CameraSummary {
+  pictures: number;
+  width: number;
+  height: number;
+  seed: number;
+  /** Bytes of all pictures. */
+  bytes: number;
+  /** By kind; null where no questions were asked for. */
+  questions: Partial<Record<QuestionKind, AnswerShare>> | null;
+}
+
+const kBatch = 32; // frames of one native call
+const kOwn = new Set(['images', 'images.jsonl', 'questions.jsonl', 'camera.json']);
+
+/**
+ * Renders windows and writes `images/000000.png`, ..., a row each in `images.jsonl`, with `questions` their questions in
+ * `questions.jsonl`, and a summary in `camera.json` (docs/camera.md). Memory holds two batches of 32 pictures. All is written
+ * beside `folder` under a temporary name, flushed and renamed at the end.
+ *
+ * @throws WamFlowError `ERR_ARGUMENT` when `folder` exists and may not be replaced, `ERR_RANGE`, `ERR_IO`; the signal's
+ *   reason when it aborts.
+ */
+export async function writeCameraData(
+  folder: string,
+  windows: Iterable<ScenarioWindow> | AsyncIterable<ScenarioWindow>,
+  options: WriteCameraOptions = {},
+): Promise<CameraSummary> {
+  const { questions = false, overwrite = false, onProgress, signal } = options;
+  const { width, height, seed } = checkCameraOptions(options);
+  const balance = new AnswerBalance();
+  const summary: CameraSummary = {
+    pictures: 0,
+    width,
+    height,
+    seed,
+    bytes: 0,
+    questions: null,
+  };
+  const own = { overwrite, isOwn: (name: string) => kOwn.has(name), writer: 'camera' };
+  await replaceFolder(folder, own, async (temporary) => {
+    await mkdir(join(temporary, 'images'));
+    const camera = new CameraRenderer(options);
+    const index = await open(join(temporary, 'images.jsonl'), 'wx');
+    const asked = questions ? await open(join(temporary, 'questions.jsonl'), 'wx') : null;
+    // One batch is rendered while the one before is written.
+    let storing: Promise<void> = Promise.resolve();
+    try {
+      const store = async (batch: readonly ScenarioWindow[], frames: CameraFrames) => {
+        const names = batch.map((_, i) => imageName(summary.pictures + i));
+        summary.bytes += await writePictures(temporary, names, frames);
+        await writeRows(
+          index,
+          batch.map((window, i) => imageRow(window, names[i], frames)),
+        );
+        if (asked) {
+          const rows = batch.flatMap((window, i) => {
+            const truth = sceneTruth(window, frames.objects![i], width * height);
+            return questionsAbout(truth, { seed })
+              .filter((question) => balance.accept(question))
+              .map((question) => questionRow(window, names[i], question));
+          });
+          await writeRows(asked, rows);
+        }
+        summary.pictures += batch.length;
+        onProgress?.(summary.pictures);
+      };
+      for await (const batch of batchesOf(windows, kBatch)) {
+        const frames = await camera.render(batch, { objects: questions, signal });
+        await storing;
+        storing = store(batch, frames);
+        storing.catch(() => {}); // it is awaited later
+      }
+      await storing;
+      signal?.throwIfAborted();
+      for (const file of [index, asked]) await file?.sync();
+    } finally {
+      await storing.catch(() => {});
+      for (const file of [index, asked]) await file?.close();
+      await camera.close();
+    }
+    if (questions) summary.questions = balance.shares();
+    await syncFolder(join(temporary, 'images'));
+    const text = `${JSON.stringify(summary, null, 2)}\n`;
+    await writeFileDurable(join(temporary, 'camera.json'), text);
+  });
+  return summary;
+}
+
+const imageName = (i: number) => `images/${String(i).padStart(6, '0')}.png`;
+
+/** A row of `images.jsonl`. */
+function imageRow(window: ScenarioWindow, image: string, { width, height }: CameraFrames): object {
+  const { id, recording, ego, t0, split, command } = window;
+  return { id, image, recording_id: recording.id, split, ego, t0, command, width, height };
+}
+
+/** A row of `questions.jsonl`: a conversation about a picture. */
+function questionRow(
+  { id, split }: ScenarioWindow,
+  image: string,
+  { kind, question, content, answer }: ReturnType<typeof questionsAbout>[number],
+): object {
+  return {
+    id: `${id}-${kind}`,
+    image,
+    kind,
+    split,
+    conversations: [
+      { role: 'user', content: question },
+      { role: 'assistant', content },
+    ],
+    answer,
+  };
+}
+
+async function writePictures(
+  folder: string,
+  names: readonly string[],
+  { rgb, width, height }: CameraFrames,
+): Promise<number> {
+  const size = width * height * 3;
+  const sizes = await Promise.all(
+    names.map(async (name, i) => {
+      const png = await encodePng(rgb.subarray(i * size, (i + 1) * size), width, height);
+      await writeFileDurable(join(folder, name), png);
+      return png.length;
+    }),
+  );
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+async function writeRows(file: FileHandle, rows: readonly object[]): Promise<void> {
+  if (rows.length > 0)
+    await file.appendFile(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}
+
+async function* batchesOf<T>(items: Iterable<T> | AsyncIterable<T>, size: number) {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,142 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { writeCameraData } from '../lib/camera/write.js';
+import { cameraCommand } from '../lib/cli/camera.js';
+import { readScenarios } from '../lib/scenario/read.js';
+import type { ScenarioWindow } from '../lib/scenario/types.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'wam-flow-camera-'));
+let windows: readonly ScenarioWindow[];
+beforeAll(async () => {
+  ({ windows } = await readScenarios(join(import.meta.dirname, '../examples')));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(...args: string[]): Promise<string> {
+  let out = '';
+  const spies = [
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      out += text;
+      return true;
+    }),
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true),
+  ];
+  try {
+    await cameraCommand().parseAsync(args, { from: 'user' });
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  return out;
+}
+
+const rowsOf = (path: string) =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+
+describe('wam-flow camera', () => {
+  test('writes pictures, a row each, and questions', async () => {
+    const output = join(folder, 'all');
+    const args = ['--output', output, '--size', '64', '--limit', '40', '--questions', '--json'];
+    const json = JSON.parse(await run(...args));
+    const n = Math.min(40, windows.length);
+    expect(json).toMatchObject({ output, pictures: n, width: 64, height: 64, seed: 1 });
+    expect(readdirSync(output).sort()).toEqual(
+      ['camera.json', 'images', 'images.jsonl', 'questions.jsonl'].sort(),
+    );
+    const images = rowsOf(join(output, 'images.jsonl'));
+    expect(images.map(({ id }) => id)).toEqual(windows.slice(0, n).map(({ id }) => id));
+    for (const [i, row] of images.entries()) {
+      const { recording, ego, t0, command } = windows[i];
+      expect(row).toMatchObject({
+        recording_id: recording.id,
+        ego,
+        t0,
+        command,
+        width: 64,
+        height: 64,
+      });
+      const png = readFileSync(join(output, row.image));
+      expect(png.readUInt32BE(16)).toBe(64);
+    }
+    const questions = rowsOf(join(output, 'questions.jsonl'));
+    const total = Object.values(json.questions as Record<string, { questions: number }>);
+    expect(questions).toHaveLength(total.reduce((sum, { questions: of }) => sum + of, 0));
+    const ids = new Set(questions.map(({ id }) => id));
+    expect(ids.size).toBe(questions.length);
+    for (const { id, image, kind, conversations, answer } of questions) {
+      const shown = images.find((row) => row.image === image);
+      expect(id).toBe(`${shown.id}-${kind}`);
+      expect(conversations).toMatchObject([{ role: 'user' }, { role: 'assistant' }]);
+      expect(answer).toBeTypeOf('string');
+    }
+    expect(JSON.parse(readFileSync(join(output, 'camera.json'), 'utf8'))).toMatchObject({
+      pictures: n,
+    });
+  });
+
+  test('prints the shares of the answers for people, and nothing but them', async () => {
+    const output = join(folder, 'people');
+    const out = await run('--output', output, '--size', '32', '--limit', '8', '--questions');
+    expect(out).toContain('most frequent answer');
+    expect(out).toContain('caption');
+    const bare = await run('--output', join(folder, 'bare'), '--size', '32', '--limit', '1');
+    expect(bare).toBe('');
+    expect(existsSync(join(folder, 'bare', 'questions.jsonl'))).toBe(false);
+  });
+
+  test('the same seed writes the same bytes, on any number of threads', async () => {
+    const [a, b] = ['a', 'b'].map((name) => join(folder, name));
+    const args = ['--size', '48', '--height', '32', '--limit', '5', '--seed', '9', '--questions'];
+    await run('--output', a, ...args);
+    await run('--output', b, ...args, '--threads', '2');
+    for (const name of ['images.jsonl', 'questions.jsonl', 'camera.json', 'images/000003.png']) {
+      expect(readFileSync(join(b, name))).toEqual(readFileSync(join(a, name)));
+    }
+  });
+
+  test('replaces its own result when told, and nothing else', async () => {
+    const output = join(folder, 'replaced');
+    const args = ['--output', output, '--size', '32', '--limit', '1'];
+    await run(...args);
+    await expect(run(...args)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    await run(...args, '--force');
+    writeFileSync(join(output, 'mine.txt'), 'mine');
+    await expect(run(...args, '--force')).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    expect(readFileSync(join(output, 'mine.txt'), 'utf8')).toBe('mine');
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('leaves nothing behind when it is stopped or fails', async () => {
+    const controller = new AbortController();
+    const output = join(folder, 'stopped');
+    const many = Array.from({ length: 20 }, () => windows).flat();
+    const stopped = writeCameraData(output, many, {
+      width: 32,
+      height: 32,
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('enough')),
+    });
+    await expect(stopped).rejects.toThrow('enough');
+    const bad = [...windows.slice(0, 40), { ...windows[0], t0: 1e6 }];
+    const failing = writeCameraData(output, bad, { width: 32, height: 32, questions: true });
+    await expect(failing).rejects.toMatchObject({ code: 'ERR_RANGE' });
+    expect(existsSync(output)).toBe(false);
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    mkdirSync(join(folder, 'file-in-the-way'));
+    writeFileSync(join(folder, 'file-in-the-way', 'file'), '');
+    const blocked = writeCameraData(join(folder, 'file-in-the-way', 'file'), windows.slice(0, 1));
+    await expect(blocked).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+  });
+});
