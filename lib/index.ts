@@ -11,7 +11,6 @@ export {
   type SeenObject,
 } from './camera/camera.js';
 export type { CameraOptions } from './camera/options.js';
-export { encodePng } from './camera/png.js';
 export {
   kQuestionKinds,
   type Question,

@@ -4,7 +4,7 @@ import { heightOf, kCameraIds, shapeOf, tintOf } from '../lib/camera/bodies.js';
 import { type CameraFrames, CameraRenderer, renderCamera } from '../lib/camera/camera.js';
 import { lightFurniture } from '../lib/camera/lights.js';
 import type { CameraOptions } from '../lib/camera/options.js';
-import { encodePng } from '../lib/camera/png.js';
+import { encodePng } from '../lib/vision/encode-image.js';
 import { generateScenarios } from '../lib/generate/generate.js';
 import { native } from '../lib/native.js';
 import type { ScenarioWindow } from '../lib/scenario/types.js';
@@ -396,7 +396,7 @@ describe('PNG', () => {
   test('holds every byte of the picture', async () => {
     const [width, height] = [37, 23];
     const rgb = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i * 31 + i) % 256);
-    const png = Buffer.from(await encodePng(rgb, width, height));
+    const png = Buffer.from(await encodePng({ data: rgb, width, height }));
     expect([...png.subarray(0, 8)]).toEqual([137, 80, 78, 71, 13, 10, 26, 10]);
     const chunks = new Map<string, Buffer>();
     for (let at = 8; at < png.length; ) {
@@ -414,8 +414,12 @@ describe('PNG', () => {
   });
 
   test('refuses a picture of another size', async () => {
-    await expect(encodePng(new Uint8Array(10), 2, 2)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
-    await expect(encodePng(new Uint8Array(0), 0, 2)).rejects.toMatchObject({ code: 'ERR_RANGE' });
+    await expect(
+      encodePng({ data: new Uint8Array(10), width: 2, height: 2 }),
+    ).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+    await expect(encodePng({ data: new Uint8Array(0), width: 0, height: 2 })).rejects.toMatchObject(
+      { code: 'ERR_RANGE' },
+    );
   });
 
   function unfilter(rows: Uint8Array, width: number, height: number): Uint8Array {

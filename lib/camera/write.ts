@@ -6,7 +6,7 @@ import type { ScenarioWindow } from '../scenario/types.js';
 import { AnswerBalance, type AnswerShare } from './answer-balance.js';
 import { type CameraFrames, CameraRenderer } from './camera.js';
 import { type CameraOptions, checkCameraOptions } from './options.js';
-import { encodePng } from './png.js';
+import { encodePng } from '../vision/encode-image.js';
 import { type QuestionKind, questionsAbout } from './questions.js';
 import { sceneTruth } from './scene-truth.js';
 
@@ -146,7 +146,7 @@ async function writePictures(
   const size = width * height * 3;
   const sizes = await Promise.all(
     names.map(async (name, i) => {
-      const png = await encodePng(rgb.subarray(i * size, (i + 1) * size), width, height);
+      const png = await encodePng({ data: rgb.subarray(i * size, (i + 1) * size), width, height });
       await writeFileDurable(join(folder, name), png);
       return png.length;
     }),
