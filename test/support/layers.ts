@@ -13,12 +13,13 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   search: ['core', 'scene', 'sim'],
   model: ['core', 'flow', 'scene', 'search'],
   align: ['core', 'flow', 'scene', 'sim', 'model'],
+  vla: ['core', 'flow'],
   simt: ['core'],
   kernels: ['core', 'simt'],
   cuda: ['core', 'simt', 'kernels'],
   bench: ['core', 'kernels', 'cuda'],
   'bench/cpu': ['core', 'cpu', 'model'],
-  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align', 'cuda'],
+  binding: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align', 'vla', 'cuda'],
   test: [
     'core',
     'cpu',
@@ -28,6 +29,7 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
     'search',
     'model',
     'align',
+    'vla',
     'simt',
     'kernels',
     'cuda',
@@ -49,7 +51,7 @@ const NODE_HEADER =
 
 /** Which folder of `native/` each list of `sources.gypi` takes its files from. */
 const LIST_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align'],
+  wam_core_sources: ['core', 'cpu', 'flow', 'scene', 'sim', 'search', 'model', 'align', 'vla'],
   wam_avx2_sources: ['cpu'],
   wam_avx512_sources: ['cpu'],
   wam_cuda_sources: ['cuda'],
