@@ -108,7 +108,14 @@
       "native/sim/score.cpp",
       "native/sim/scorer.cpp",
       "native/sim/simulator.cpp",
-      "native/sim/world_map.cpp"
+      "native/sim/world_map.cpp",
+      "native/vla/path_table.cpp",
+      "native/vla/vision_tower.cpp",
+      "native/vla/vla_config.cpp",
+      "native/vla/vla_network.cpp",
+      "native/vla/vla_runner.cpp",
+      "native/vla/vla_sampler.cpp",
+      "native/vla/vla_weights.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"
