@@ -23,7 +23,7 @@ inline void read_real(const TensorView& tensor, std::int64_t begin, std::int64_t
 }
 
 /// Throws Error(ERR_CHECKPOINT_CORRUPT) that names the tensor when one of its values [first, first + count) is not finite.
-inline void check_finite(const std::string& name, std::int64_t first, const real* values, std::int64_t count) {
+inline void require_finite(const std::string& name, std::int64_t first, const real* values, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     if (std::isfinite(values[i])) continue;
     throw Error("ERR_CHECKPOINT_CORRUPT",

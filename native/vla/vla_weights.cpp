@@ -64,7 +64,7 @@ class VlaWeights::Loader {
     const std::int64_t columns = size_of(part.shape) / part.rows();
     real* to = host_.data() + filled_;
     read_real(*source_.find(part.name), first * columns, count * columns, to);
-    check_finite(part.name, first * columns, to, count * columns);
+    require_finite(part.name, first * columns, to, count * columns);
     source_.release(part.name, first * columns, count * columns);
     filled_ += count * columns;
   }
