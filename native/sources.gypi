@@ -231,6 +231,7 @@
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
       "native/test/trajectory_test.cpp",
+      "native/test/vla_test.cpp",
       "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [

@@ -26,8 +26,7 @@ inline void read_real(const TensorView& tensor, std::int64_t begin, std::int64_t
 inline void require_finite(const std::string& name, std::int64_t first, const real* values, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     if (std::isfinite(values[i])) continue;
-    throw Error("ERR_CHECKPOINT_CORRUPT",
-                name + ": element " + std::to_string(first + i) + " is not a finite number");
+    throw Error("ERR_CHECKPOINT_CORRUPT", name + ": element " + std::to_string(first + i) + " is not a finite number");
   }
 }
 

@@ -106,8 +106,7 @@ VlaNetwork::VlaNetwork(const VlaConfig& config, Residency residency) {
     layer.attention_norm = builder.norm(name + "input_layernorm", l.hidden, false);
     if (language.split) {
       layer.query = builder.linear(l.hidden, {{projection("q"), queries}}, l.attention_bias);
-      layer.key_value =
-          builder.linear(l.hidden, {{projection("k"), keys}, {projection("v"), keys}}, l.attention_bias);
+      layer.key_value = builder.linear(l.hidden, {{projection("k"), keys}, {projection("v"), keys}}, l.attention_bias);
       language.last_key_value = layer.key_value;
     } else {
       layer.qkv = builder.linear(
@@ -116,8 +115,8 @@ VlaNetwork::VlaNetwork(const VlaConfig& config, Residency residency) {
     }
     layer.output = builder.linear(queries, {{projection("o"), l.hidden}}, l.attention_bias);
     layer.mlp_norm = builder.norm(name + "post_attention_layernorm", l.hidden, false);
-    layer.up = builder.linear(
-        l.hidden, {{name + "mlp.gate_proj", l.mlp_hidden}, {name + "mlp.up_proj", l.mlp_hidden}}, l.mlp_bias);
+    layer.up = builder.linear(l.hidden, {{name + "mlp.gate_proj", l.mlp_hidden}, {name + "mlp.up_proj", l.mlp_hidden}},
+                              l.mlp_bias);
     layer.down = builder.linear(l.mlp_hidden, {{name + "mlp.down_proj", l.hidden}}, l.mlp_bias);
     language.layers.push_back(layer);
   }

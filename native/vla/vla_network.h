@@ -39,8 +39,8 @@ struct VlaNetwork {
   model::Stack vision, language;
   model::Linear patch;  // [width, 3 patch patch]
   std::vector<model::Linear> aligner;
-  std::int64_t position = 0;  // [vision tokens, width]
-  Part embedding, head;       // [vocab, hidden] both; one tensor when tied
+  std::int64_t position = 0;                             // [vision tokens, width]
+  Part embedding, head;                                  // [vocab, hidden] both; one tensor when tied
   std::int64_t embedding_offset = -1, head_offset = -1;  // into the block
 
   /// All that a checkpoint must hold.

@@ -76,10 +76,11 @@ void VlaRunner::set_input(std::span<const std::int32_t> ids, std::span<const std
                                  std::to_string(count));
   }
   if (image.size() != ids.size()) {
-    throw Error("ERR_SHAPE", "imageMask: expected " + std::to_string(count) + " elements, received " +
-                                 std::to_string(image.size()));
+    throw Error("ERR_SHAPE",
+                "imageMask: expected " + std::to_string(count) + " elements, received " + std::to_string(image.size()));
   }
-  const auto marked = static_cast<int>(std::count_if(image.begin(), image.end(), [](std::uint8_t m) { return m != 0; }));
+  const auto marked =
+      static_cast<int>(std::count_if(image.begin(), image.end(), [](std::uint8_t m) { return m != 0; }));
   if (marked != images_ * config_.vision.tokens()) {
     throw Error("ERR_SHAPE", "imageMask: expected " + std::to_string(images_ * config_.vision.tokens()) +
                                  " positions of " + std::to_string(images_) + " images, received " +
@@ -127,8 +128,7 @@ void VlaRunner::arrange(Mask mask, int prefix_rows) {
   for (model::Segments* list : {&all_, &last_, &prefill_, &prefill_last_, &rest_}) list->clear();
   all_.add(kind_of(mask), whole, rest, {true, true});
   prefill_.add(kind_of(mask), {0, prefix_rows, prefix_rows, 0}, 0, {true, false});
-  prefill_last_.add(kind_of(mask), {0, prefix_rows, prefix_rows, 0}, 0,
-                    {true, false, std::max(prefix_rows - 1, 0)});
+  prefill_last_.add(kind_of(mask), {0, prefix_rows, prefix_rows, 0}, 0, {true, false, std::max(prefix_rows - 1, 0)});
   if (mask != Mask::full) rest_.add(kind_of(mask), seam, rest, {false, true});
   staged_.push(backend_);
 }

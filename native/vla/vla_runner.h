@@ -75,11 +75,11 @@ class VlaRunner {
   StagedBlock staged_, picked_;
   Staged<std::int32_t> position_, image_row_, row_;
   model::Segments all_, last_, prefill_, prefill_last_, rest_;
-  real* embedded_ = nullptr;     // [tokens, hidden] input rows; the decoder overwrites its own
-  real* head_input_ = nullptr;   // [tokens, hidden]
+  real* embedded_ = nullptr;    // [tokens, hidden] input rows; the decoder overwrites its own
+  real* head_input_ = nullptr;  // [tokens, hidden]
   real* logits_ = nullptr;
   std::size_t logit_room_ = 0;
-  std::vector<real> read_;       // rows on the host
+  std::vector<real> read_;  // rows on the host
   std::vector<std::uint8_t> image_;
   const real* hidden_ = nullptr;
   Mask mask_ = Mask::full;

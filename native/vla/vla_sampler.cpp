@@ -126,10 +126,10 @@ void VlaSampler::decode(const SampleRequest& r, int step, SampleOutput& out) {
     const int count = std::min(most, n - first);
     DecodePosterior d;
     d.rows = count, d.vocab = r.range.count();
-    d.logits = runner_.logits(std::span(r.positions).subspan(static_cast<std::size_t>(first),
-                                                             static_cast<std::size_t>(count)),
-                              computed) +
-               (r.range.begin - computed.begin);
+    d.logits =
+        runner_.logits(std::span(r.positions).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
+                       computed) +
+        (r.range.begin - computed.begin);
     d.ldl = width;
     d.rule = r.decode, d.temperature = r.temperature, d.top_k = r.top_k;
     d.uniform = rows_->posterior.device() + first;
