@@ -173,7 +173,10 @@
       "native/binding/sim_scorer.cpp",
       "native/binding/tensors.cpp",
       "native/binding/training.cpp",
-      "native/binding/training_binding.cpp"
+      "native/binding/training_binding.cpp",
+      "native/binding/vla_binding.cpp",
+      "native/binding/vla_engine.cpp",
+      "native/binding/vla_input.cpp"
     ],
     "wam_device_sources": [
       "native/binding/devices.cpp"

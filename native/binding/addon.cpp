@@ -13,6 +13,7 @@
 #include "binding/model_binding.h"
 #include "binding/sim_binding.h"
 #include "binding/training_binding.h"
+#include "binding/vla_binding.h"
 
 namespace wam::binding {
 namespace {
@@ -54,6 +55,7 @@ NAPI_MODULE_INIT() {
     register_sim(functions);
     register_drive(functions);
     register_sim_geometry(functions);
+    register_vla(functions);
     register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());

@@ -1,0 +1,92 @@
+#include "binding/vla_engine.h"
+
+#include <utility>
+
+#include "binding/handle.h"
+#include "vla/tensor_source.h"
+
+namespace wam::binding {
+
+class VlaEngine::StartJob : public Job {
+ public:
+  StartJob(std::shared_ptr<Environment> environment, std::shared_ptr<VlaEngine> engine)
+      : Job(std::move(environment), engine), engine_(std::move(engine)) {}
+  void run() override { engine_->build(); }
+  napi_value result(napi_env env) override { return make_handle(env, engine_); }
+
+ private:
+  std::shared_ptr<VlaEngine> engine_;
+};
+
+class VlaEngine::CallJob : public Job {
+ public:
+  CallJob(std::shared_ptr<Environment> environment, std::shared_ptr<VlaEngine> engine, Work work, Result result)
+      : Job(std::move(environment), engine),
+        engine_(std::move(engine)),
+        work_(std::move(work)),
+        result_(std::move(result)) {}
+
+  void run() override {
+    const model::LayerWatch watch{[](void* stop, int) { return static_cast<const std::atomic<bool>*>(stop)->load(); },
+                                  &stop};
+    if (stop.load()) return;
+    const ThreadPool::Burst burst(engine_->pool_.get());
+    work_(*engine_, watch);
+  }
+
+  napi_value result(napi_env env) override {
+    if (!stop.load()) return result_(env);
+    napi_value undefined = nullptr;
+    napi_get_undefined(env, &undefined);
+    return undefined;
+  }
+
+ private:
+  std::shared_ptr<VlaEngine> engine_;
+  Work work_;
+  Result result_;
+};
+
+VlaEngine::VlaEngine(std::shared_ptr<Environment> environment, std::string directory, vla::VlaConfig config,
+                     VlaOptions options)
+    : environment_(environment),
+      directory_(std::move(directory)),
+      config_(config),
+      options_(options),
+      thread_(std::move(environment), options.queue_limit) {}
+
+void VlaEngine::build() {
+  if (options_.threads > 1 && options_.device.device == Device::cpu) {
+    pool_ = std::make_unique<ThreadPool>(options_.threads, TeamOptions{.spin = options_.spin});
+  }
+  backend_ = make_backend(options_.device, pool_.get());
+  const ThreadPool::Burst burst(pool_.get());
+  weights_ = std::make_shared<vla::VlaWeights>(config_, vla::open_checkpoint(directory_), *backend_, options_.numeric);
+  runner_ = std::make_unique<vla::VlaRunner>(weights_, *backend_, options_.limits);
+  sampler_ = std::make_unique<vla::VlaSampler>(weights_, *runner_, *backend_);
+  workspace_bytes_ = runner_->bytes();
+}
+
+napi_value VlaEngine::start(napi_env env) {
+  return thread_.submit(env, std::make_unique<StartJob>(environment_, shared_from_this()));
+}
+
+napi_value VlaEngine::call(napi_env env, double number, Work work, Result result) {
+  auto job = std::make_unique<CallJob>(environment_, shared_from_this(), std::move(work), std::move(result));
+  job->id = number;
+  return thread_.submit(env, std::move(job));
+}
+
+napi_value VlaEngine::close(napi_env env) {
+  auto self = shared_from_this();
+  return thread_.close(env, self, [this] {
+    sampler_.reset();
+    runner_.reset();
+    weights_.reset();
+    workspace_bytes_ = 0;
+    backend_.reset();
+    pool_.reset();
+  });
+}
+
+}  // namespace wam::binding
