@@ -207,4 +207,19 @@ export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
 export type { ScoreCase } from './viewer/score-case.js';
 export { renderScorePage } from './viewer/score-page.js';
+export {
+  type CheckpointInspection,
+  type InspectOptions,
+  inspectCheckpoint,
+  readCheckpointValues,
+  type TensorTotals,
+} from './vla/inspect-checkpoint.js';
+export type { CheckpointPart, CheckpointTensor } from './native-checkpoint.js';
+export {
+  type JanusAlignerConfig,
+  type JanusConfig,
+  type JanusLanguageConfig,
+  type JanusVisionConfig,
+  parseJanusConfig,
+} from './vla/janus-config.js';
 export type { WarmStart } from './warm-start.js';

@@ -1,4 +1,5 @@
 import type { AlignAddon } from './native-align.js';
+import type { CheckpointAddon } from './native-checkpoint.js';
 import type { GeometryAddon } from './native-geometry.js';
 import type { SimAddon } from './native-sim.js';
 import type {
@@ -31,7 +32,7 @@ export type ProgressListener = (stats: Float64Array) => void;
  * Functions of the addon. Each may throw (or reject with) a `WamFlowError`. Those that return promises work on a thread of
  * their own, never in libuv's pool.
  */
-export interface Addon extends SimAddon, GeometryAddon, AlignAddon {
+export interface Addon extends SimAddon, GeometryAddon, AlignAddon, CheckpointAddon {
   /** Sets what native errors are made with. */
   setErrorFactory(make: (code: string, message: string) => Error): void;
   cpuInfo(): CpuInfo;

@@ -12,6 +12,7 @@ import type { Addon } from './native-addon.js';
 
 export type { Addon, ProgressListener } from './native-addon.js';
 export * from './native-align.js';
+export * from './native-checkpoint.js';
 export * from './native-sim.js';
 export * from './native-types.js';
 

@@ -150,6 +150,8 @@
     "wam_binding_sources": [
       "native/binding/addon.cpp",
       "native/binding/align_binding.cpp",
+      "native/binding/checkpoint_binding.cpp",
+      "native/binding/checkpoint_reader.cpp",
       "native/binding/config_reader.cpp",
       "native/binding/dataset_binding.cpp",
       "native/binding/engine.cpp",

@@ -6,6 +6,7 @@ import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
 import { generateCommand } from '../lib/cli/generate.js';
+import { inspectCommand } from '../lib/cli/inspect.js';
 import { planCommand } from '../lib/cli/plan.js';
 import { scoreCommand } from '../lib/cli/score.js';
 import { trainCommand } from '../lib/cli/train.js';
@@ -18,6 +19,7 @@ const kCommands: Command[] = [
   evaluateCommand(),
   scoreCommand(),
   generateCommand(),
+  inspectCommand(),
   doctorCommand(),
   demoCommand(),
 ];

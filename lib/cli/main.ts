@@ -7,6 +7,7 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
+import { inspectCommand } from './inspect.js';
 import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
@@ -25,6 +26,7 @@ const program = new Command('wam-flow')
   .addCommand(evaluateCommand())
   .addCommand(scoreCommand())
   .addCommand(generateCommand())
+  .addCommand(inspectCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "binding/align_binding.h"
+#include "binding/checkpoint_binding.h"
 #include "binding/counters.h"
 #include "binding/dataset_binding.h"
 #include "binding/engine_binding.h"
@@ -52,6 +53,7 @@ NAPI_MODULE_INIT() {
     register_dataset(functions);
     register_training(functions);
     register_align(functions);
+    register_checkpoint(functions);
     register_sim(functions);
     register_drive(functions);
     register_sim_geometry(functions);

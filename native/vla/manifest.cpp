@@ -32,12 +32,13 @@ class Specs {
   explicit Specs(std::vector<TensorSpec>& all, std::string prefix) : all_(all), prefix_(std::move(prefix)) {}
   Specs under(const std::string& name) const { return Specs(all_, prefix_ + name + "."); }
   void weight(const std::string& name, Shape shape) const { add(name + ".weight", std::move(shape)); }
-  /// A linear layer or a normalisation with both weight and bias.
-  void biased(const std::string& name, Shape shape) const {
+  void linear(const std::string& name, Shape shape, bool bias) const {
     const std::int64_t out = shape[0];
     weight(name, std::move(shape));
-    add(name + ".bias", {out});
+    if (bias) add(name + ".bias", {out});
   }
+  /// A linear layer or a normalisation with both weight and bias.
+  void biased(const std::string& name, Shape shape) const { linear(name, std::move(shape), true); }
   void add(const std::string& name, Shape shape) const { all_.push_back({prefix_ + name, std::move(shape)}); }
 
  private:
@@ -51,14 +52,14 @@ void add_language(const Specs& specs, const JanusShape& s) {
   for (std::int64_t i = 0; i < s.layers; ++i) {
     const Specs layer = model.under("layers").under(std::to_string(i));
     layer.weight("input_layernorm", {s.hidden});
-    layer.weight("self_attn.q_proj", {s.heads * s.head_dim, s.hidden});
-    layer.weight("self_attn.k_proj", {s.kv_heads * s.head_dim, s.hidden});
-    layer.weight("self_attn.v_proj", {s.kv_heads * s.head_dim, s.hidden});
-    layer.weight("self_attn.o_proj", {s.hidden, s.heads * s.head_dim});
+    layer.linear("self_attn.q_proj", {s.heads * s.head_dim, s.hidden}, s.attention_bias);
+    layer.linear("self_attn.k_proj", {s.kv_heads * s.head_dim, s.hidden}, s.attention_bias);
+    layer.linear("self_attn.v_proj", {s.kv_heads * s.head_dim, s.hidden}, s.attention_bias);
+    layer.linear("self_attn.o_proj", {s.hidden, s.heads * s.head_dim}, s.attention_bias);
     layer.weight("post_attention_layernorm", {s.hidden});
-    layer.weight("mlp.gate_proj", {s.mlp_hidden, s.hidden});
-    layer.weight("mlp.up_proj", {s.mlp_hidden, s.hidden});
-    layer.weight("mlp.down_proj", {s.hidden, s.mlp_hidden});
+    layer.linear("mlp.gate_proj", {s.mlp_hidden, s.hidden}, s.mlp_bias);
+    layer.linear("mlp.up_proj", {s.mlp_hidden, s.hidden}, s.mlp_bias);
+    layer.linear("mlp.down_proj", {s.hidden, s.mlp_hidden}, s.mlp_bias);
   }
   model.weight("norm", {s.hidden});
   specs.weight("lm_head", {s.vocab, s.hidden});

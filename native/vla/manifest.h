@@ -17,7 +17,8 @@ struct JanusShape {
   // language_model
   std::int64_t vocab = 0;  // what the configuration says; the embedding table's rows count instead where there is one
   std::int64_t hidden = 0, mlp_hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  bool tied_head = false;  // lm_head.weight may be absent: the embedding table stands for it
+  bool attention_bias = false, mlp_bias = false;  // on all linear layers of the block
+  bool tied_head = false;                         // lm_head.weight may be absent: the embedding table stands for it
   // vision_model.vision_tower
   std::int64_t vision_width = 0, vision_mlp_hidden = 0, vision_layers = 0, patch = 0;
   std::int64_t image_tokens = 0;  // patches of one image

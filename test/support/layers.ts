@@ -77,6 +77,7 @@ const LIB_HEIGHT: Readonly<Record<string, number>> = {
   sim: 1,
   kernels: 2,
   planner: 2,
+  vla: 2,
   train: 2,
   eval: 2,
   generate: 2,
