@@ -223,3 +223,13 @@ export {
   parseJanusConfig,
 } from './vla/janus-config.js';
 export type { WarmStart } from './warm-start.js';
+export { loadModel, VlaModel } from './vla/vla-model.js';
+export { kVlaDefaults, type TokenRange, type VlaOptions } from './vla/vla-options.js';
+export type {
+  VlaForward,
+  VlaInput,
+  VlaLogits,
+  VlaMask,
+  VlaSample,
+  VlaTokens,
+} from './vla/vla-requests.js';

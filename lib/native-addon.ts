@@ -24,6 +24,7 @@ import type {
   NativeWindow,
   TensorLayout,
 } from './native-types.js';
+import type { VlaAddon } from './native-vla.js';
 
 /** Updates made since the last report, rows as {@link Addon.trainerRun} returns them. */
 export type ProgressListener = (stats: Float64Array) => void;
@@ -32,7 +33,7 @@ export type ProgressListener = (stats: Float64Array) => void;
  * Functions of the addon. Each may throw (or reject with) a `WamFlowError`. Those that return promises work on a thread of
  * their own, never in libuv's pool.
  */
-export interface Addon extends SimAddon, GeometryAddon, AlignAddon, CheckpointAddon {
+export interface Addon extends SimAddon, GeometryAddon, AlignAddon, CheckpointAddon, VlaAddon {
   /** Sets what native errors are made with. */
   setErrorFactory(make: (code: string, message: string) => Error): void;
   cpuInfo(): CpuInfo;

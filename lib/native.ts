@@ -15,6 +15,7 @@ export * from './native-align.js';
 export * from './native-checkpoint.js';
 export * from './native-sim.js';
 export * from './native-types.js';
+export * from './native-vla.js';
 
 let loaded: Addon | undefined;
 let loadedFrom = '';
