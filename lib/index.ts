@@ -233,3 +233,9 @@ export type {
   VlaSample,
   VlaTokens,
 } from './vla/vla-requests.js';
+export {
+  type VlaExample,
+  type VlaStage,
+  VlaTrainer,
+  type VlaTrainerOptions,
+} from './vla/vla-trainer.js';

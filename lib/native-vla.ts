@@ -1,9 +1,12 @@
-import type { NativeDevice } from './native-types.js';
+import type { NamedTensor, NativeDevice } from './native-types.js';
 
 declare const kKind: unique symbol;
 
 /** A vision-language model with a thread of its own. */
 export type NativeVla = { readonly [kKind]: 'vision-language model' };
+
+/** Weights of such a model in training, with a thread of their own. */
+export type NativeVlaTrainer = { readonly [kKind]: 'vision-language trainer' };
 
 /** The C++ VlaConfig with its field names in camel case; every field must be there. */
 export interface NativeVlaConfig {
@@ -106,6 +109,27 @@ export interface NativeVlaTokens {
   stepMs: Float64Array;
 }
 
+export type NativeVlaTrainOptions = NativeDevice & {
+  threads: number;
+  maxTokens: number;
+  maxImages: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+  clip: number;
+  /** Names of tensors. */
+  trainable: readonly string[];
+};
+
+/** One sequence of a batch. */
+export interface NativeVlaExample extends NativeVlaInput {
+  /** [tokens] what each row is to say. */
+  targets: Int32Array;
+  /** [tokens], 1 for rows that count in the loss. */
+  counted: Uint8Array;
+}
+
 /** Functions of the addon that run vision-language models. */
 export interface VlaAddon {
   /** Opens the directory and packs its weights on a thread of the model's own. */
@@ -129,4 +153,23 @@ export interface VlaAddon {
   abortVla(model: NativeVla, job: number): void;
   vlaWorkspaceBytes(model: NativeVla): number;
   closeVla(model: NativeVla): Promise<void>;
+
+  createVlaTrainer(
+    directory: string,
+    config: NativeVlaConfig,
+    options: NativeVlaTrainOptions,
+  ): Promise<NativeVlaTrainer>;
+  /** Gradients of a batch and, with a learning rate above 0, one update. */
+  vlaTrainerStep(
+    trainer: NativeVlaTrainer,
+    batch: readonly NativeVlaExample[],
+    learningRate: number,
+  ): Promise<{ loss: number; gradNorm: number }>;
+  /** Weights, or the gradients of the last step. */
+  vlaTrainerTensors(
+    trainer: NativeVlaTrainer,
+    names: readonly string[],
+    gradients: boolean,
+  ): Promise<NamedTensor[]>;
+  closeVlaTrainer(trainer: NativeVlaTrainer): Promise<void>;
 }

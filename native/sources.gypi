@@ -122,6 +122,7 @@
       "native/vla/vla_network.cpp",
       "native/vla/vla_runner.cpp",
       "native/vla/vla_sampler.cpp",
+      "native/vla/vla_trainer.cpp",
       "native/vla/vla_weights.cpp"
     ],
     "wam_avx2_sources": [
@@ -178,7 +179,9 @@
       "native/binding/training_binding.cpp",
       "native/binding/vla_binding.cpp",
       "native/binding/vla_engine.cpp",
-      "native/binding/vla_input.cpp"
+      "native/binding/vla_input.cpp",
+      "native/binding/vla_training.cpp",
+      "native/binding/vla_training_binding.cpp"
     ],
     "wam_device_sources": [
       "native/binding/devices.cpp"

@@ -58,6 +58,7 @@ NAPI_MODULE_INIT() {
     register_drive(functions);
     register_sim_geometry(functions);
     register_vla(functions);
+    register_vla_training(functions);
     register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());

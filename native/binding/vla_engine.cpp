@@ -7,46 +7,6 @@
 
 namespace wam::binding {
 
-class VlaEngine::StartJob : public Job {
- public:
-  StartJob(std::shared_ptr<Environment> environment, std::shared_ptr<VlaEngine> engine)
-      : Job(std::move(environment), engine), engine_(std::move(engine)) {}
-  void run() override { engine_->build(); }
-  napi_value result(napi_env env) override { return make_handle(env, engine_); }
-
- private:
-  std::shared_ptr<VlaEngine> engine_;
-};
-
-class VlaEngine::CallJob : public Job {
- public:
-  CallJob(std::shared_ptr<Environment> environment, std::shared_ptr<VlaEngine> engine, Work work, Result result)
-      : Job(std::move(environment), engine),
-        engine_(std::move(engine)),
-        work_(std::move(work)),
-        result_(std::move(result)) {}
-
-  void run() override {
-    const model::LayerWatch watch{[](void* stop, int) { return static_cast<const std::atomic<bool>*>(stop)->load(); },
-                                  &stop};
-    if (stop.load()) return;
-    const ThreadPool::Burst burst(engine_->pool_.get());
-    work_(*engine_, watch);
-  }
-
-  napi_value result(napi_env env) override {
-    if (!stop.load()) return result_(env);
-    napi_value undefined = nullptr;
-    napi_get_undefined(env, &undefined);
-    return undefined;
-  }
-
- private:
-  std::shared_ptr<VlaEngine> engine_;
-  Work work_;
-  Result result_;
-};
-
 VlaEngine::VlaEngine(std::shared_ptr<Environment> environment, std::string directory, vla::VlaConfig config,
                      VlaOptions options)
     : environment_(environment),
@@ -68,11 +28,23 @@ void VlaEngine::build() {
 }
 
 napi_value VlaEngine::start(napi_env env) {
-  return thread_.submit(env, std::make_unique<StartJob>(environment_, shared_from_this()));
+  auto self = shared_from_this();
+  return thread_.submit(env, std::make_unique<CallJob>(
+                                 environment_, self, [this](const std::atomic<bool>&) { build(); },
+                                 [self](napi_env on) { return make_handle(on, self); }));
 }
 
-napi_value VlaEngine::call(napi_env env, double number, Work work, Result result) {
-  auto job = std::make_unique<CallJob>(environment_, shared_from_this(), std::move(work), std::move(result));
+napi_value VlaEngine::call(napi_env env, double number, Work work, CallJob::Result result) {
+  auto job = std::make_unique<CallJob>(
+      environment_, shared_from_this(),
+      [this, work = std::move(work)](const std::atomic<bool>& stop) {
+        const model::LayerWatch watch{
+            [](void* asked, int) { return static_cast<const std::atomic<bool>*>(asked)->load(); },
+            const_cast<std::atomic<bool>*>(&stop)};
+        const ThreadPool::Burst burst(pool_.get());
+        work(*this, watch);
+      },
+      std::move(result));
   job->id = number;
   return thread_.submit(env, std::move(job));
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "binding/call_job.h"
 #include "binding/counters.h"
 #include "binding/devices.h"
 #include "binding/job_thread.h"
@@ -37,8 +38,7 @@ class VlaEngine : public std::enable_shared_from_this<VlaEngine> {
   /// A promise of what `result` makes, on the JavaScript thread, of what `work` did on the engine's; undefined when
   /// aborted.
   using Work = std::function<void(VlaEngine&, const model::LayerWatch&)>;
-  using Result = std::function<napi_value(napi_env)>;
-  napi_value call(napi_env env, double job, Work work, Result result);
+  napi_value call(napi_env env, double job, Work work, CallJob::Result result);
   napi_value close(napi_env env);
 
   const vla::VlaConfig& config() const { return config_; }
@@ -52,8 +52,6 @@ class VlaEngine : public std::enable_shared_from_this<VlaEngine> {
   vla::VlaSampler& sampler() { return *sampler_; }
 
  private:
-  class StartJob;
-  class CallJob;
   void build();
 
   std::shared_ptr<Environment> environment_;

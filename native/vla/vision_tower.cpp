@@ -4,18 +4,20 @@
 
 namespace wam::vla {
 
-VisionTower::VisionTower(const VlaWeights& weights, Backend& backend, int images)
-    : weights_(weights),
-      config_(weights.config()),
+VisionTower::VisionTower(const VlaConfig& config, const VlaNetwork& network, model::Weights weights, Backend& backend,
+                         int images)
+    : config_(config),
+      network_(network),
+      weights_(weights),
       backend_(backend),
       images_(images),
-      decoder_(weights.network().vision_shape, weights.network().vision, backend) {}
+      decoder_(network.vision_shape, network.vision, backend) {}
 
 void VisionTower::reserve(Arena& arena) {
   const auto tokens = static_cast<std::size_t>(config_.vision.tokens());
   const auto hidden = static_cast<std::size_t>(config_.language.hidden);
   staged_.clear();
-  patches_.reserve(staged_, tokens * static_cast<std::size_t>(weights_.network().patch.in));
+  patches_.reserve(staged_, tokens * static_cast<std::size_t>(network_.patch.in));
   position_.reserve(staged_, tokens);
   every_.reserve(staged_, 1, 0);
   staged_.take(arena, backend_);
@@ -48,22 +50,20 @@ void VisionTower::write_patches(const float* pixels) {
 }
 
 bool VisionTower::encode(int index, const float* pixels, real* features, const model::LayerWatch& watch) {
-  const VlaNetwork& network = weights_.network();
-  const model::Weights weights = weights_.weights();
   const int tokens = config_.vision.tokens(), width = config_.vision.width, hidden = config_.language.hidden;
   write_patches(pixels);
   staged_.push(backend_);
-  model::apply(backend_, weights, network.patch, tokens, patches_.device(), network.patch.in, decoder_.input(), width,
-               {.residual = weights.block + network.position, .ldr = width});
-  const real* rows = decoder_.forward(weights, 0, tokens, 0, every_, every_, position_.device(), {}, watch);
+  model::apply(backend_, weights_, network_.patch, tokens, patches_.device(), network_.patch.in, decoder_.input(),
+               width, {.residual = weights_.block + network_.position, .ldr = width});
+  const real* rows = decoder_.forward(weights_, 0, tokens, 0, every_, every_, position_.device(), {}, watch);
   if (rows == nullptr) return false;
   const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(width);
   if (features != nullptr) backend_.download(features, rows, count * sizeof(real));
   int columns = width;
-  for (std::size_t i = 0; i < network.aligner.size(); ++i) {
-    const bool last = i + 1 == network.aligner.size();
+  for (std::size_t i = 0; i < network_.aligner.size(); ++i) {
+    const bool last = i + 1 == network_.aligner.size();
     real* to = last ? aligned_ + static_cast<std::int64_t>(index) * tokens * hidden : between_[i % 2];
-    model::apply(backend_, weights, network.aligner[i], tokens, rows, columns, to, hidden,
+    model::apply(backend_, weights_, network_.aligner[i], tokens, rows, columns, to, hidden,
                  {.activation = last ? Activation::none : Activation::gelu_erf});
     rows = to, columns = hidden;
   }

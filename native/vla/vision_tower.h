@@ -4,14 +4,14 @@
 #include "core/arena.h"
 #include "core/staged.h"
 #include "model/decoder.h"
-#include "vla/vla_weights.h"
+#include "vla/vla_network.h"
 
 namespace wam::vla {
 
 class VisionTower {
  public:
-  /// `weights` must outlive this. Takes memory for `images` images.
-  VisionTower(const VlaWeights& weights, Backend& backend, int images);
+  /// `config`, `network` and what `weights` points to must outlive this. Takes memory for `images` images.
+  VisionTower(const VlaConfig& config, const VlaNetwork& network, model::Weights weights, Backend& backend, int images);
   void reserve(Arena& arena);
   /// Once the memory was taken.
   void arrange();
@@ -26,8 +26,9 @@ class VisionTower {
  private:
   void write_patches(const float* pixels);
 
-  const VlaWeights& weights_;
   const VlaConfig& config_;
+  const VlaNetwork& network_;
+  const model::Weights weights_;
   Backend& backend_;
   const int images_;
   model::Decoder decoder_;

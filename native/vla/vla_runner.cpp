@@ -24,7 +24,7 @@ VlaRunner::VlaRunner(std::shared_ptr<const VlaWeights> weights, Backend& backend
       config_(weights_->config()),
       backend_(backend),
       limits_(limits),
-      tower_(*weights_, backend, limits.images),
+      tower_(config_, weights_->network(), weights_->weights(), backend, limits.images),
       decoder_(weights_->network().language_shape, weights_->network().language, backend),
       arena_(make_arena(backend, [this](Arena& arena) { reserve(arena); })) {
   tower_.arrange();
