@@ -239,6 +239,8 @@
       "native/test/simd_test.cpp",
       "native/test/thread_pool_test.cpp",
       "native/test/trajectory_test.cpp",
+      "native/test/vla_manifest_test.cpp",
+      "native/test/vla_safetensors_test.cpp",
       "native/test/vla_test.cpp",
       "native/test/warm_start_test.cpp"
     ],

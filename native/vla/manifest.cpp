@@ -116,16 +116,19 @@ std::int64_t rows_of(const TensorSource& source, const std::string& name) {
 
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16; }
 
-/// Whether any of [begin, end) has all exponent bits set. Without branches, so that it runs at the speed of memory.
+/// Whether any of [begin, end) has all exponent bits set: then adding the lowest of them carries into the sign's place.
+/// Without branches, so that it runs at the speed of memory.
 template <class Bits>
 bool any_special(const std::byte* data, std::int64_t begin, std::int64_t end, Bits exponent) {
-  bool special = false;
+  constexpr Bits kSign = static_cast<Bits>(Bits{1} << (8 * sizeof(Bits) - 1));
+  const Bits lowest = static_cast<Bits>(kSign - exponent);
+  Bits carried = 0;
   for (std::int64_t i = begin; i < end; ++i) {
     Bits bits;
     std::memcpy(&bits, data + static_cast<std::size_t>(i) * sizeof bits, sizeof bits);
-    special |= (bits & exponent) == exponent;
+    carried = static_cast<Bits>(carried | static_cast<Bits>((bits & exponent) + lowest));
   }
-  return special;
+  return (carried & kSign) != 0;
 }
 
 template <class Bits>

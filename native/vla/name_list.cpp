@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 50;
 constexpr std::size_t kMaxDigits = 9;
+constexpr std::size_t kMaxBytes = 400;  // of one entry
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -33,16 +34,21 @@ std::string ranges(std::vector<int> numbers) {
   for (std::size_t i = 0; i < numbers.size();) {
     std::size_t last = i;
     while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
-    text += (text.empty() ? "" : ",") + std::to_string(numbers[i]);
-    if (last > i) text += (last > i + 1 ? ".." : ",") + std::to_string(numbers[last]);
+    if (!text.empty()) text += ',';
+    text += std::to_string(numbers[i]);
+    if (last > i) text.append(last > i + 1 ? ".." : ",").append(std::to_string(numbers[last]));
     i = last + 1;
   }
   return text;
 }
 
+/// As it is, unless it could steer a terminal or flood it.
 std::string printed(const std::string& name) {
-  std::string text = in_quotes(name);
-  return text.size() == name.size() + 2 ? name : text;
+  const bool control = std::any_of(name.begin(), name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+  });
+  return control || name.size() > kMaxBytes ? in_quotes(name) : name;
 }
 
 }  // namespace
@@ -61,8 +67,11 @@ std::string name_list(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < order.size() && i < kMaxEntries; ++i) {
     const std::vector<int>& of = numbers[order[i]];
-    const std::string number = of.size() > 1 ? "{" + ranges(of) + "}" : of.empty() ? "" : std::to_string(of[0]);
-    text += (i == 0 ? "" : ", ") + printed(order[i].first + number + order[i].second);
+    std::string name = order[i].first;
+    if (of.size() > 1) name.append("{").append(ranges(of)).append("}");
+    if (of.size() == 1) name += std::to_string(of[0]);
+    if (i > 0) text += ", ";
+    text += printed(name + order[i].second);
   }
   if (order.size() > kMaxEntries) text += ", and " + std::to_string(order.size() - kMaxEntries) + " more";
   return text;

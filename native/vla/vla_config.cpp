@@ -9,8 +9,6 @@ namespace wam::vla {
 namespace {
 
 constexpr int kMostVocab = 1 << 24, kMostWidth = 1 << 16, kMostLayers = 1024, kMostImage = 1 << 13;
-// What lies side by side in a product must begin where its predecessor ends, and tensors begin on cache lines.
-constexpr int kWidthUnit = 16;
 
 void require(bool holds, const char* field, const std::string& expected, double received) {
   if (holds) return;
@@ -24,10 +22,7 @@ void in_range(int value, const char* field, int most) {
   require(value >= 1 && value <= most, field, "an integer from 1 to " + std::to_string(most), value);
 }
 
-void width(int value, const char* field) {
-  in_range(value, field, kMostWidth);
-  require(value % kWidthUnit == 0, field, "a multiple of " + std::to_string(kWidthUnit), value);
-}
+void width(int value, const char* field) { in_range(value, field, kMostWidth); }
 
 void positive(double value, const char* field) {
   require(value > 0 && std::isfinite(value), field, "a positive number", value);
@@ -44,8 +39,6 @@ void VlaConfig::validate() const {
   require(l.heads % l.kv_heads == 0, "language.kvHeads", "a divisor of the heads", l.kv_heads);
   in_range(l.head_dim, "language.headDim", kMostWidth);
   require(l.head_dim % 2 == 0, "language.headDim", "an even number", l.head_dim);
-  require((l.kv_heads * l.head_dim) % kWidthUnit == 0, "language.headDim",
-          "keys of a row to be a multiple of " + std::to_string(kWidthUnit) + " wide", l.kv_heads * l.head_dim);
   positive(l.norm_eps, "language.normEps"), positive(l.rope_theta, "language.ropeTheta");
 
   const VisionConfig& v = vision;

@@ -60,8 +60,11 @@ class Builder {
   }
 
  private:
+  /// Tensors of the block begin on cache lines.
   static void follows(std::int64_t at, std::int64_t begin, std::int64_t size) {
-    if (size > 0 && at != begin + size) throw Error("ERR_INTERNAL", "the parts of a product do not lie side by side");
+    if (size == 0 || at == begin + size) return;
+    throw Error("ERR_CONFIG",
+                "heads, widths: expected multiples of 16 where matrices are trained or products have biases");
   }
 
   VlaNetwork& network_;
