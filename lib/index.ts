@@ -239,3 +239,11 @@ export {
   VlaTrainer,
   type VlaTrainerOptions,
 } from './vla/vla-trainer.js';
+export {
+  type AnswerForm,
+  type VlaPlan,
+  VlaPlanner,
+  type VlaPlannerOptions,
+  type VlaPlanOptions,
+  type VlaPrompt,
+} from './vla/vla-planner.js';
