@@ -9,6 +9,7 @@
 #include "test/test.h"
 #include "test/vla_reference.h"
 #include "vla/vla_sampler.h"
+#include "vla/vla_trainer.h"
 
 namespace {
 
@@ -390,6 +391,69 @@ TEST(vla_sampler_refuses_requests_that_do_not_fit) {
   CHECK_EQ(code([](SampleRequest& s) { s.jump.assign(9, 0.5F); }), "ERR_SHAPE");
   CHECK_EQ(code([](SampleRequest& s) { s.draw.assign(10, 1.0F); }), "ERR_RANGE");
   CHECK_EQ(code([](SampleRequest& s) { s.temperature = 0; }), "ERR_RANGE");
+}
+
+/// Gradients against central differences of the loss, at the weights that matter most in each tensor.
+TEST(vla_trainer_gradients_agree_with_differences_of_the_loss) {
+  Case c;
+  c.config.language.mlp_hidden = 64;  // halves of gate and up begin on cache lines
+  c.source = test::random_source(c.config, 7);
+  const auto backend = cpu::make_cpu_backend(nullptr, cpu::best_isa());
+  const std::string layer = "language_model.model.layers.1.";
+  const std::vector<std::string> names = {"language_model.model.embed_tokens.weight",
+                                          "language_model.lm_head.weight",
+                                          "language_model.model.norm.weight",
+                                          layer + "input_layernorm.weight",
+                                          layer + "self_attn.q_proj.weight",
+                                          layer + "self_attn.k_proj.weight",
+                                          layer + "self_attn.v_proj.weight",
+                                          layer + "self_attn.o_proj.weight",
+                                          layer + "mlp.gate_proj.weight",
+                                          layer + "mlp.up_proj.weight",
+                                          layer + "mlp.down_proj.weight"};
+  VlaTrainConfig train;
+  train.tokens = 40, train.images = 2, train.trainable = names;
+  const auto loss = [&](const MadeUpSource& source, const VlaExample& e, std::vector<model::NamedTensor>* gradients) {
+    VlaTrainer trainer(c.config, source, *backend, train);
+    const VlaStep step = trainer.gradients({e});
+    if (gradients != nullptr) *gradients = trainer.tensors(names, true);
+    return step.loss;
+  };
+  for (int m = 0; m < 3; ++m) {
+    VlaExample e;
+    e.x_t = c.ids, e.image = c.image, e.pixels = c.pixels, e.images = 2;
+    e.mask = kMasks[m], e.prefix_rows = c.prefix;
+    e.counted.assign(c.ids.size(), 0);
+    for (std::size_t i = 0; i < c.ids.size(); ++i) {
+      e.x_1.push_back((c.ids[i] + 5) % c.config.language.vocab);
+      e.counted[i] = i >= static_cast<std::size_t>(c.prefix) || i == 1;
+    }
+    std::vector<model::NamedTensor> gradients;
+    const double at = loss(*c.source, e, &gradients);
+    const auto logits = c.plain().logits(c.plain().hidden(e.x_t, e.image, c.aligned(), e.mask, c.prefix));
+    double expected = 0, count = 0;
+    for (std::size_t i = 0; i < e.x_t.size(); ++i) {
+      if (e.counted[i] == 0) continue;
+      double sum = 0;
+      for (const double v : logits[i]) sum += std::exp(v);
+      expected += std::log(sum) - logits[i][static_cast<std::size_t>(e.x_1[i])], ++count;
+    }
+    CHECK_NEAR(at, expected / count, 1e-4);
+    for (const model::NamedTensor& gradient : gradients) {
+      const test::Context context(std::string(kMaskNames[m]) + " " + gradient.name);
+      const auto largest = std::max_element(gradient.data.begin(), gradient.data.end(),
+                                            [](float a, float b) { return std::abs(a) < std::abs(b); });
+      const auto index = static_cast<std::size_t>(largest - gradient.data.begin());
+      float& weight = c.source->values(gradient.name)[index];
+      const float before = weight, step = 1e-2F;
+      weight = before + step;
+      const double above = loss(*c.source, e, nullptr);
+      weight = before - step;
+      const double below = loss(*c.source, e, nullptr);
+      weight = before;
+      CHECK_NEAR((above - below) / (2 * step), *largest, 0.03 * std::abs(*largest) + 1e-4);
+    }
+  }
 }
 
 }  // namespace

@@ -37,13 +37,13 @@ struct VlaSampler::Rows {
       : arena(make_arena(backend, [this, &backend, n = static_cast<std::size_t>(count)](Arena& a) {
           staged.clear();
           for (Staged<float>* list : {&posterior, &jump, &draw}) list->reserve(staged, n);
-          for (Staged<std::int32_t>* list : {&x_t, &x_1}) list->reserve(staged, n);
+          x_t.reserve(staged, n);
           staged.take(a, backend);
           token = a.take<std::int32_t>(n), next = a.take<std::int32_t>(n), log_probability = a.take<real>(n);
         })) {}
   StagedBlock staged;
   Staged<float> posterior, jump, draw;
-  Staged<std::int32_t> x_t, x_1;
+  Staged<std::int32_t> x_t;
   std::int32_t *token = nullptr, *next = nullptr;
   real* log_probability = nullptr;
   Arena arena;
