@@ -143,6 +143,8 @@ void VlaWeights::embed(std::span<const std::int32_t> ids, real* rows) const {
     read_real(*embedding_, id * hidden, hidden, rows);
     rows += hidden;
   }
+  // A page that was read brings its neighbours with it.
+  release_embedding(0, config_.language.vocab);
 }
 
 void VlaWeights::release_embedding(std::int64_t first_row, std::int64_t rows) const {
