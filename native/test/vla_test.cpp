@@ -386,6 +386,7 @@ TEST(vla_sampler_refuses_requests_that_do_not_fit) {
   CHECK_EQ(code([&](SampleRequest& s) { s.positions = {c.prefix, 34}; }), "ERR_RANGE");
   CHECK_EQ(code([](SampleRequest& s) { s.range.end = 58; }), "ERR_RANGE");
   CHECK_EQ(code([](SampleRequest& s) { s.steps = 0; }), "ERR_RANGE");
+  CHECK_EQ(code([](SampleRequest& s) { s.steps = 1 << 24; }), "ERR_RANGE");
   CHECK_EQ(code([](SampleRequest& s) { s.x_0 = {1}; }), "ERR_SHAPE");
   CHECK_EQ(code([](SampleRequest& s) { s.x_0 = {1, 57}; }), "ERR_RANGE");
   CHECK_EQ(code([](SampleRequest& s) { s.jump.assign(9, 0.5F); }), "ERR_SHAPE");

@@ -13,6 +13,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::int64_t kMostStates = 1 << 24;  // that a call gives back
+
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
@@ -76,6 +78,8 @@ void VlaSampler::check(const SampleRequest& r, bool keeps_prefix) const {
              "ascending rows from " + std::to_string(first) + " to " + std::to_string(sequence - 1), r.positions[i]);
   }
   if (r.steps < 1) refuse("ERR_RANGE", "steps", "at least 1", r.steps);
+  if (static_cast<std::int64_t>(r.steps) * static_cast<std::int64_t>(r.positions.size()) > kMostStates)
+    refuse("ERR_RANGE", "steps", "at most " + std::to_string(kMostStates) + " tokens of all steps together", r.steps);
   if (r.top_k < 0) refuse("ERR_RANGE", "topK", "0 or more", r.top_k);
   if (!(r.temperature > 0)) throw Error("ERR_RANGE", "temperature: expected a positive number");
   r.schedule.check();

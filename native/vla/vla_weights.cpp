@@ -11,6 +11,7 @@ namespace {
 
 // Rows of the head that are packed at a time: bounds the floats that exist while loading.
 constexpr int kHeadRows = 8192;
+constexpr std::size_t kRowsBeforeRelease = 128;
 constexpr std::int64_t kChunk = 1 << 20;  // numbers read at a time where nothing is packed
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -139,12 +140,12 @@ VlaWeights::~VlaWeights() { backend_.release(block_); }
 
 void VlaWeights::embed(std::span<const std::int32_t> ids, real* rows) const {
   const std::int64_t hidden = config_.language.hidden;
-  for (const std::int32_t id : ids) {
-    read_real(*embedding_, id * hidden, hidden, rows);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    read_real(*embedding_, ids[i] * hidden, hidden, rows);
     rows += hidden;
+    // A page that was read brings its neighbours with it, which nobody may want.
+    if ((i + 1) % kRowsBeforeRelease == 0 || i + 1 == ids.size()) release_embedding(0, config_.language.vocab);
   }
-  // A page that was read brings its neighbours with it.
-  release_embedding(0, config_.language.vocab);
 }
 
 void VlaWeights::release_embedding(std::int64_t first_row, std::int64_t rows) const {

@@ -99,13 +99,13 @@ async function runForward(check: Check, golden: Golden, test: GoldenCase, model:
 }
 
 async function runSample(check: Check, golden: Golden, test: GoldenCase, model: VlaModel) {
-  if (test.x1_rule !== 'argmax') throw new NotImplemented(`x1_rule ${String(test.x1_rule)}`);
   const s = sequencesOf(golden);
   const row = numberOf(test.batch_row ?? 0, 'batch_row');
   const sequence = golden.ints(test, 'x0');
   const mask = part(s.textMask, row, s.length);
   const moving = [...mask.keys()].filter((i) => mask[i] !== 0);
   const steps = numberOf(test.n_steps, 'n_steps');
+  const drawn = test.x1_rule === 'inverse_cdf';
   const out = await model.sample({
     ids: sequence,
     imageMask: part(s.imageMask, row, s.length),
@@ -113,7 +113,12 @@ async function runSample(check: Check, golden: Golden, test: GoldenCase, model: 
     positions: moving,
     steps,
     x0: moving.map((i) => sequence[i]!),
-    uniforms: { jump: golden.float32(test, 'Z'), draw: golden.float32(test, 'W') },
+    decode: drawn ? 'sample' : 'argmax',
+    uniforms: {
+      ...(drawn ? { posterior: golden.float32(test, 'WX') } : {}),
+      jump: golden.float32(test, 'Z'),
+      draw: golden.float32(test, 'W'),
+    },
   });
   check.equal('states', out.states, golden.ints(test, 'states'));
   check.equal('x1', out.x1, golden.ints(test, 'x1'));
