@@ -285,3 +285,27 @@ export {
   parseJanusConfig,
 } from './vla/janus-config.js';
 export type { WarmStart } from './warm-start.js';
+export { loadModel, VlaModel } from './vla/vla-model.js';
+export { kVlaDefaults, type TokenRange, type VlaOptions } from './vla/vla-options.js';
+export type {
+  VlaForward,
+  VlaInput,
+  VlaLogits,
+  VlaMask,
+  VlaSample,
+  VlaTokens,
+} from './vla/vla-requests.js';
+export {
+  type VlaExample,
+  type VlaStage,
+  VlaTrainer,
+  type VlaTrainerOptions,
+} from './vla/vla-trainer.js';
+export {
+  type AnswerForm,
+  type VlaPlan,
+  VlaPlanner,
+  type VlaPlannerOptions,
+  type VlaPlanOptions,
+  type VlaPrompt,
+} from './vla/vla-planner.js';

@@ -26,6 +26,7 @@ import type {
   TensorLayout,
 } from './native-types.js';
 import type { VisionAddon } from './native-vision.js';
+import type { VlaAddon } from './native-vla.js';
 
 /** Updates made since the last report, rows as {@link Addon.trainerRun} returns them. */
 export type ProgressListener = (stats: Float64Array) => void;
@@ -40,7 +41,8 @@ export interface Addon
     AlignAddon,
     CheckpointAddon,
     VisionAddon,
-    CameraAddon {
+    CameraAddon,
+    VlaAddon {
   /** Sets what native errors are made with. */
   setErrorFactory(make: (code: string, message: string) => Error): void;
   cpuInfo(): CpuInfo;

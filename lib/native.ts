@@ -17,6 +17,7 @@ export * from './native-camera.js';
 export * from './native-sim.js';
 export * from './native-types.js';
 export * from './native-vision.js';
+export * from './native-vla.js';
 
 let loaded: Addon | undefined;
 let loadedFrom = '';

@@ -123,8 +123,16 @@
       "native/vla/manifest.cpp",
       "native/vla/mapped_file.cpp",
       "native/vla/name_list.cpp",
+      "native/vla/path_table.cpp",
       "native/vla/safetensors.cpp",
-      "native/vla/tensor_source.cpp"
+      "native/vla/tensor_source.cpp",
+      "native/vla/vision_tower.cpp",
+      "native/vla/vla_config.cpp",
+      "native/vla/vla_network.cpp",
+      "native/vla/vla_runner.cpp",
+      "native/vla/vla_sampler.cpp",
+      "native/vla/vla_trainer.cpp",
+      "native/vla/vla_weights.cpp"
     ],
     "wam_avx2_sources": [
       "native/cpu/kernels_avx2.cpp"
@@ -180,7 +188,12 @@
       "native/binding/tensors.cpp",
       "native/binding/training.cpp",
       "native/binding/training_binding.cpp",
-      "native/binding/vision_binding.cpp"
+      "native/binding/vision_binding.cpp",
+      "native/binding/vla_binding.cpp",
+      "native/binding/vla_engine.cpp",
+      "native/binding/vla_input.cpp",
+      "native/binding/vla_training.cpp",
+      "native/binding/vla_training_binding.cpp"
     ],
     "wam_device_sources": [
       "native/binding/devices.cpp"
@@ -242,6 +255,7 @@
       "native/test/trajectory_test.cpp",
       "native/test/vla_manifest_test.cpp",
       "native/test/vla_safetensors_test.cpp",
+      "native/test/vla_test.cpp",
       "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [

@@ -20,9 +20,9 @@ describe.skipIf(known.length === 0)('reference values of ../shared/pdms-golden',
     expect(groups.flatMap((golden) => golden.files)).toHaveLength(files.length);
   });
 
-  it.each(groups.map((golden) => [golden.group, golden] as const))('%s', (_, golden) => {
+  it.each(groups.map((golden) => [golden.group, golden] as const))('%s', async (_, golden) => {
     for (const threads of [1, 2]) {
-      const result = runGolden(golden, { threads });
+      const result = await runGolden(golden, { threads });
       expect(
         result.cases.flatMap(({ id, messages }) => messages.map((m) => `${id}: ${m}`)),
       ).toEqual([]);
@@ -151,33 +151,37 @@ describe.skipIf(known.length === 0)('reference values of ../shared/pdms-golden',
         },
       ],
     ];
-    it.each(changes)('%s', (_, name, where, change) => {
+    it.each(changes)('%s', async (_, name, where, change) => {
       const content = JSON.parse(readFileSync(join(shared, `${name}.json`), 'utf8'));
       change(content.expected);
       const path = join(folder, `${name}.json`);
       writeFileSync(path, JSON.stringify(content));
       const [golden] = findGoldens(path);
-      const { cases, failed } = runGolden(golden!, {});
+      const { cases, failed } = await runGolden(golden!, {});
       expect(failed).toBe(1);
       expect(cases.find(({ status }) => status === 'failed')!.id).toMatch(where);
     });
 
-    it('a file without what its kind holds is one failure', () => {
+    it('a file without what its kind holds is one failure', async () => {
       const path = join(folder, 'reactive-1.json');
       const content = { schema: 'pdms-golden/1', input: { kind: 'reactive' }, expected: {} };
       writeFileSync(path, JSON.stringify(content));
       const [golden] = findGoldens(path);
-      expect(runGolden(golden!, {})).toMatchObject({ group: 'reactive', passed: 0, failed: 1 });
+      expect(await runGolden(golden!, {})).toMatchObject({
+        group: 'reactive',
+        passed: 0,
+        failed: 1,
+      });
     });
 
-    it('a kind that nothing runs is reported, not passed over', () => {
+    it('a kind that nothing runs is reported, not passed over', async () => {
       const path = join(folder, 'new-1.json');
       writeFileSync(
         path,
         JSON.stringify({ schema: 'pdms-golden/1', input: { kind: 'new' }, expected: {} }),
       );
       const [golden] = findGoldens(path);
-      expect(runGolden(golden!, {})).toMatchObject({
+      expect(await runGolden(golden!, {})).toMatchObject({
         group: 'new',
         notImplemented: true,
         skipped: 1,

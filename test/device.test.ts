@@ -152,10 +152,10 @@ describe.skipIf(!simt)('the CUDA kernels on the CPU (test builds)', () => {
   const shared = '../shared/flow-golden';
   const quick = ['philox', 'topk_posterior', 'sampler_replay', 'kinetic_velocity'];
   const goldens = existsSync(shared) ? findGoldens(shared) : [];
-  it.skipIf(goldens.length === 0)('passes the quick golden groups', () => {
+  it.skipIf(goldens.length === 0)('passes the quick golden groups', async () => {
     for (const golden of goldens) {
       if (!(golden instanceof Golden) || !quick.includes(golden.group)) continue;
-      const result = runGolden(golden, { device: 'simt' });
+      const result = await runGolden(golden, { device: 'simt' });
       expect(result.cases.flatMap(({ messages }) => messages)).toEqual([]);
       expect(result.passed).toBe(golden.cases.length);
     }

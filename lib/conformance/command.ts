@@ -92,7 +92,7 @@ function standardDirectories(device: KernelOptions['device']): string[] {
 }
 
 /** Runs the command; returns the exit status. */
-export function conformance(argv: readonly string[]): number {
+export async function conformance(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
@@ -132,7 +132,7 @@ export function conformance(argv: readonly string[]): number {
   chooseDevice(engine, 'cpu'); // a missing addon or device is one error, not one a case
   const results: GroupResult[] = [];
   for (const golden of goldens) {
-    const result = runGolden(golden, engine);
+    const result = await runGolden(golden, engine);
     results.push(result);
     if (!values.json) report([result]);
   }

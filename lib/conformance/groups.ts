@@ -12,6 +12,7 @@ import { runNetworkOperation } from './groups/nn-ops.js';
 import { runNumberTokens } from './groups/number-tokens.js';
 import { runPhilox } from './groups/philox.js';
 import { runReplay } from './groups/sampler-replay.js';
+import { runTinyJanus } from './groups/tiny-janus.js';
 import {
   aggregateCases,
   comfortCases,
@@ -29,7 +30,7 @@ export type GroupRunner = (
   golden: Golden,
   test: GoldenCase,
   engine: KernelOptions,
-) => void;
+) => void | Promise<void>;
 
 /** Groups that can be run; others are reported as not implemented. */
 export const kGroups: Readonly<Record<string, GroupRunner>> = {
@@ -48,6 +49,14 @@ export const kGroups: Readonly<Record<string, GroupRunner>> = {
   number_tokens: runNumberTokens,
   image_letterbox: runImageLetterbox,
 };
+
+/** Whole models: a group a directory beside its file. */
+const kModelGroup = /^tiny_janus_/;
+
+/** What runs the cases of a group; undefined when nothing here does. */
+export function groupRunner(group: string): GroupRunner | undefined {
+  return kModelGroup.test(group) ? runTinyJanus : kGroups[group];
+}
 
 /** Cases of a file of schema `pdms-golden/1`, by group. */
 export const kPdmsGroups: Readonly<Record<string, (file: PdmsFile) => PdmsCase[]>> = {

@@ -3,7 +3,7 @@ import { WamFlowError } from '../errors.js';
 import { conformance } from './command.js';
 
 try {
-  process.exitCode = conformance(process.argv.slice(2));
+  process.exitCode = await conformance(process.argv.slice(2));
 } catch (error) {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const usage = code === 'ERR_USAGE' || code.startsWith('ERR_PARSE_ARGS');

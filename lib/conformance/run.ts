@@ -1,7 +1,7 @@
 import type { KernelOptions } from '../kernel-addon.js';
 import { Check, NotImplemented } from './check.js';
 import { type BrokenGolden, Golden, type GoldenCase } from './golden.js';
-import { kGroups, kPdmsGroups } from './groups.js';
+import { groupRunner, kPdmsGroups } from './groups.js';
 import { type PdmsCase, PdmsGolden } from './pdms-golden.js';
 
 /** What became of one case. */
@@ -31,10 +31,13 @@ export interface GroupResult {
   cases: CaseResult[];
 }
 
-function runCase(id: string, run: (check: Check) => void): CaseResult {
+async function runCase(
+  id: string,
+  run: (check: Check) => void | Promise<void>,
+): Promise<CaseResult> {
   const check = new Check();
   try {
-    run(check);
+    await run(check);
     if (check.compared === 0 && check.failures.length === 0)
       check.failures.push('nothing was compared');
   } catch (error) {
@@ -48,43 +51,61 @@ function runCase(id: string, run: (check: Check) => void): CaseResult {
   return { id, status, compared, worst, messages: failures };
 }
 
-function runFlowCase(golden: Golden, test: GoldenCase, engine: KernelOptions): CaseResult {
+function runFlowCase(golden: Golden, test: GoldenCase, engine: KernelOptions): Promise<CaseResult> {
   return runCase(String(test.id), (check) => {
-    const run = kGroups[golden.group];
+    const run = groupRunner(golden.group);
     if (run === undefined) throw new NotImplemented('not implemented');
-    run(check, golden, test, engine);
+    return run(check, golden, test, engine);
   });
 }
 
-function runPdmsFile(golden: PdmsGolden, path: string, threads: number): CaseResult[] {
+async function runPdmsFile(
+  golden: PdmsGolden,
+  path: string,
+  threads: number,
+): Promise<CaseResult[]> {
   let cases: PdmsCase[] = [];
-  const opened = runCase(path, (check) => {
+  const opened = await runCase(path, (check) => {
     const casesOf = kPdmsGroups[golden.group];
     if (casesOf === undefined) throw new NotImplemented('not implemented');
     cases = casesOf(golden.read(path));
     check.compared = cases.length;
   });
   if (opened.status !== 'passed') return [opened];
-  return cases.map(({ id, run }) => runCase(id, (check) => run(check, { threads })));
+  return inOrder(cases, ({ id, run }) => runCase(id, (check) => run(check, { threads })));
 }
 
-function runCases(golden: Golden | PdmsGolden | BrokenGolden, engine: KernelOptions): CaseResult[] {
+/** One after the other: every case has the whole machine. */
+async function inOrder<In, Out>(
+  items: readonly In[],
+  run: (item: In) => Promise<Out>,
+): Promise<Out[]> {
+  const results: Out[] = [];
+  for (const item of items) results.push(await run(item));
+  return results;
+}
+
+async function runCases(
+  golden: Golden | PdmsGolden | BrokenGolden,
+  engine: KernelOptions,
+): Promise<CaseResult[]> {
   if (golden instanceof Golden) {
-    return golden.cases.map((test) => runFlowCase(golden, test, engine));
+    return inOrder(golden.cases, (test) => runFlowCase(golden, test, engine));
   }
   if (golden instanceof PdmsGolden) {
-    return golden.files.flatMap((path) => runPdmsFile(golden, path, engine.threads ?? 1));
+    const threads = engine.threads ?? 1;
+    return (await inOrder(golden.files, (path) => runPdmsFile(golden, path, threads))).flat();
   }
   return [{ id: 'file', status: 'failed', compared: 0, worst: 0, messages: [golden.error] }];
 }
 
 /** Runs all cases of a golden file. */
-export function runGolden(
+export async function runGolden(
   golden: Golden | PdmsGolden | BrokenGolden,
   engine: KernelOptions,
-): GroupResult {
+): Promise<GroupResult> {
   const started = performance.now();
-  const cases = runCases(golden, engine);
+  const cases = await runCases(golden, engine);
   const count = (status: CaseResult['status']) =>
     cases.filter((result) => result.status === status).length;
   return {
@@ -101,5 +122,6 @@ export function runGolden(
 }
 
 function isKnown(golden: Golden | PdmsGolden): boolean {
-  return golden.group in (golden instanceof Golden ? kGroups : kPdmsGroups);
+  if (golden instanceof Golden) return groupRunner(golden.group) !== undefined;
+  return golden.group in kPdmsGroups;
 }

@@ -16,6 +16,7 @@
 #include "binding/sim_binding.h"
 #include "binding/training_binding.h"
 #include "binding/vision_binding.h"
+#include "binding/vla_binding.h"
 
 namespace wam::binding {
 namespace {
@@ -60,6 +61,8 @@ NAPI_MODULE_INIT() {
     register_sim_geometry(functions);
     register_vision(functions);
     register_camera(functions);
+    register_vla(functions);
+    register_vla_training(functions);
     register_kernels(env, functions);
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE_MISSING", error.what());

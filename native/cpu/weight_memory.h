@@ -51,9 +51,11 @@ class WeightMemory {
     void* memory = chunk_ == nullptr ? nullptr : chunk_->take(bytes);
     if (memory == nullptr) {
       constexpr std::size_t kPage = WeightChunk::kPage;
-      chunk_ = std::make_shared<WeightChunk>(std::max((bytes + kPage - 1) / kPage * kPage, kChunk));
+      const std::size_t wanted = std::max({bytes, kChunk, std::min(taken_ / 8, kMostChunk)});
+      chunk_ = std::make_shared<WeightChunk>((wanted + kPage - 1) / kPage * kPage);
       memory = chunk_->take(bytes);
     }
+    taken_ += bytes;
     *owner = chunk_;
     return memory;
   }
@@ -61,7 +63,10 @@ class WeightMemory {
  private:
   // Of a small model's weights this is all; pages that nothing was written to cost no memory.
   static constexpr std::size_t kChunk = std::size_t{8} << 20;
+  // Chunks grow with what a model takes: the last page of each is whole, and a large matrix must not have one of its own.
+  static constexpr std::size_t kMostChunk = std::size_t{512} << 20;
   std::shared_ptr<WeightChunk> chunk_;
+  std::size_t taken_ = 0;
 };
 
 }  // namespace wam::cpu

@@ -41,45 +41,50 @@ void apply_backward(Backend& backend, const real* block, const Linear& linear, i
   backend.gemm(d);
 }
 
-Decoder::Decoder(const ModelConfig& config, const Network& network, Backend& backend)
-    : config_(config),
-      network_(network),
+Decoder::Decoder(const StackShape& shape, const Stack& stack, Backend& backend)
+    : shape_(shape),
+      stack_(stack),
       backend_(backend),
-      qkv_width_((config.heads + 2 * config.kv_heads) * config.head_dim()),
-      mixed_width_(config.heads * config.head_dim()),
-      key_offset_(mixed_width_),
-      value_offset_(mixed_width_ + config.kv_heads * config.head_dim()) {}
+      qkv_width_((shape.heads + 2 * shape.kv_heads) * shape.head_dim),
+      mixed_width_(shape.heads * shape.head_dim),
+      key_value_width_(2 * shape.kv_heads * shape.head_dim) {}
 
-void Decoder::reserve(Arena& arena, int rows, bool training) {
+void Decoder::reserve(Arena& arena, int rows, bool training, bool cache) {
   training_ = training;
   const auto n = static_cast<std::size_t>(rows);
-  const auto hidden = static_cast<std::size_t>(config_.hidden);
-  const auto mlp = static_cast<std::size_t>(config_.mlp_hidden);
-  const std::size_t up = config_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+  const auto hidden = static_cast<std::size_t>(shape_.hidden);
+  const auto mlp = static_cast<std::size_t>(shape_.mlp_hidden);
+  const std::size_t up = shape_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
   const std::size_t wide = std::max<std::size_t>(qkv_width_, up);
-  activations_.assign(static_cast<std::size_t>(config_.layers) + 1, {});
+  const auto take_keys = [&](LayerActivations& a) {
+    real*& keys = stack_.split ? a.key_value : a.qkv;
+    keys = arena.take<real>(n * (stack_.split ? key_value_width_ : qkv_width_));
+  };
+  activations_.assign(static_cast<std::size_t>(shape_.layers) + 1, {});
   for (std::size_t i = 0; i < activations_.size(); ++i) {
     LayerActivations& a = activations_[i];
     const bool last = i + 1 == activations_.size();
     if (i > 0 && !training) {
       a = activations_[0];
-      if (!last) a.qkv = arena.take<real>(n * qkv_width_);
+      if (!last && cache) take_keys(a);
       // The residual stream alternates between two buffers: a layer reads its input while writing its output.
       if (i % 2 == 1) a.input = i == 1 ? arena.take<real>(n * hidden) : activations_[1].input;
       continue;
     }
     a.input = arena.take<real>(n * hidden);
     if (last) break;
-    a.qkv = arena.take<real>(n * qkv_width_);
+    if (stack_.split) a.query = arena.take<real>(n * mixed_width_);
+    take_keys(a);
     a.mixed = arena.take<real>(n * mixed_width_);
     a.middle = arena.take<real>(n * hidden);
     a.active = arena.take<real>(n * mlp);
-    if (training || config_.mlp == MlpKind::swiglu) a.up = arena.take<real>(n * up);
+    const bool gated_with_bias = shape_.mlp == MlpKind::swiglu && stack_.layers.front().up.bias >= 0;
+    if (training || gated_with_bias) a.up = arena.take<real>(n * up);
     if (!training) continue;
     a.norm1 = arena.take<real>(n * hidden), a.norm2 = arena.take<real>(n * hidden);
     a.mean1 = arena.take<real>(n), a.rstd1 = arena.take<real>(n);
     a.mean2 = arena.take<real>(n), a.rstd2 = arena.take<real>(n);
-    a.lse = arena.take<real>(n * config_.heads);
+    a.lse = arena.take<real>(n * shape_.heads);
   }
   final_ = arena.take<real>(n * hidden);
   if (!training) return;
@@ -94,40 +99,42 @@ void Decoder::reserve(Arena& arena, int rows, bool training) {
 
 void Decoder::normalise(const Weights& weights, const Norm& norm, int rows, const real* x, real* y, real* mean,
                         real* rstd) {
-  const real eps = static_cast<real>(config_.norm_eps);
-  if (config_.norm == NormKind::layer_norm) {
-    backend_.layer_norm(rows, config_.hidden, x, weights.block + norm.weight, weights.block + norm.bias, eps, y, mean,
+  const real eps = static_cast<real>(shape_.norm_eps);
+  if (shape_.norm == NormKind::layer_norm) {
+    backend_.layer_norm(rows, shape_.hidden, x, weights.block + norm.weight, weights.block + norm.bias, eps, y, mean,
                         rstd);
   } else {
-    backend_.rms_norm(rows, config_.hidden, x, weights.block + norm.weight, eps, y, rstd);
+    backend_.rms_norm(rows, shape_.hidden, x, weights.block + norm.weight, eps, y, rstd);
   }
 }
 
 RowNorm Decoder::row_norm(const Weights& weights, const Norm& norm) const {
   RowNorm n;
   n.weight = weights.block + norm.weight;
-  if (config_.norm == NormKind::layer_norm) n.bias = weights.block + norm.bias;
-  n.eps = static_cast<real>(config_.norm_eps);
+  if (shape_.norm == NormKind::layer_norm) n.bias = weights.block + norm.bias;
+  n.eps = static_cast<real>(shape_.norm_eps);
   return n;
 }
 
 void Decoder::normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
                                  const real* rstd, const real* dy, real* dx, real* grad) {
-  if (config_.norm == NormKind::layer_norm) {
-    backend_.layer_norm_backward(rows, config_.hidden, x, weights.block + norm.weight, mean, rstd, dy, dx, true,
+  if (shape_.norm == NormKind::layer_norm) {
+    backend_.layer_norm_backward(rows, shape_.hidden, x, weights.block + norm.weight, mean, rstd, dy, dx, true,
                                  grad + norm.weight, grad + norm.bias);
   } else {
-    backend_.rms_norm_backward(rows, config_.hidden, x, weights.block + norm.weight, rstd, dy, dx, true,
+    backend_.rms_norm_backward(rows, shape_.hidden, x, weights.block + norm.weight, rstd, dy, dx, true,
                                grad + norm.weight);
   }
 }
 
 Attention Decoder::attention_of(const LayerActivations& a, const Segments& segments) const {
   Attention at;
-  at.heads = config_.heads, at.kv_heads = config_.kv_heads, at.head_dim = config_.head_dim();
-  at.scale = static_cast<real>(1 / std::sqrt(static_cast<double>(config_.head_dim())));
-  at.q = a.qkv, at.k = a.qkv + key_offset_, at.v = a.qkv + value_offset_;
-  at.ldq = at.ldk = at.ldv = qkv_width_;
+  at.heads = shape_.heads, at.kv_heads = shape_.kv_heads, at.head_dim = shape_.head_dim;
+  at.scale = static_cast<real>(1 / std::sqrt(static_cast<double>(shape_.head_dim)));
+  at.q = stack_.split ? a.query : a.qkv, at.k = stack_.split ? a.key_value : a.qkv + mixed_width_;
+  at.v = at.k + key_value_width_ / 2;
+  at.ldq = stack_.split ? mixed_width_ : qkv_width_;
+  at.ldk = at.ldv = stack_.split ? key_value_width_ : qkv_width_;
   at.out = a.mixed, at.ldo = mixed_width_;
   at.lse = a.lse;
   segments.describe(at);
@@ -137,17 +144,17 @@ Attention Decoder::attention_of(const LayerActivations& a, const Segments& segme
 const real* Decoder::forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
                              const Segments& last, const std::int32_t* position, const Dropout& dropout,
                              const LayerWatch& watch) {
-  const int hidden = config_.hidden, head_dim = config_.head_dim();
-  const real theta = static_cast<real>(config_.rope_theta);
+  const int hidden = shape_.hidden, head_dim = shape_.head_dim;
+  const real theta = static_cast<real>(shape_.rope_theta);
   const auto row = [](real* base, int index, int width) {
     return base == nullptr ? nullptr : base + static_cast<std::int64_t>(index) * width;
   };
-  for (int l = 0; l < config_.layers; ++l) {
+  for (int l = 0; l < shape_.layers; ++l) {
     if (watch.gives_up != nullptr && watch.gives_up(watch.context, l)) return nullptr;
-    const Layer& layer = network_.layers[static_cast<std::size_t>(l)];
+    const Layer& layer = stack_.layers[static_cast<std::size_t>(l)];
     LayerActivations& a = activations_[static_cast<std::size_t>(l)];
     real* output = activations_[static_cast<std::size_t>(l) + 1].input;
-    const bool is_last = l + 1 == config_.layers;
+    const bool is_last = l + 1 == shape_.layers;
     const int from = is_last ? std::clamp(last_begin, begin, end) : begin;  // first row that goes on after k and v
     const int kept = from - begin, rows = end - from;
 
@@ -162,18 +169,25 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     const auto at = [](const real* base, int index, int width) {
       return base + static_cast<std::int64_t>(index) * width;
     };
-    const auto project = [&](const Linear& linear, int first, int count, real* out, const HeadRotation& rotation) {
-      apply(backend_, weights, linear, count, at(normed, first, hidden), hidden, out, qkv_width_,
+    const auto project = [&](const Linear& linear, int first, int count, real* out, int ld, int heads) {
+      const HeadRotation rotation{heads, head_dim, position + first, theta};
+      apply(backend_, weights, linear, count, at(normed, first, hidden), hidden, out, ld,
             {.norm = training_ ? nullptr : &attention_norm, .rotation = theta != 0 ? &rotation : nullptr});
     };
-    if (kept > 0) {
-      project(network_.last_key_value, begin, kept, row(a.qkv, begin, qkv_width_) + key_offset_,
-              {config_.kv_heads, head_dim, position + begin, theta});
+    if (stack_.split) {
+      project(layer.key_value, begin, end - begin, row(a.key_value, begin, key_value_width_), key_value_width_,
+              shape_.kv_heads);
+      if (rows == 0) continue;
+      project(layer.query, from, rows, row(a.query, from, mixed_width_), mixed_width_, shape_.heads);
+    } else {
+      if (kept > 0) {
+        project(stack_.last_key_value, begin, kept, row(a.qkv, begin, qkv_width_) + mixed_width_, qkv_width_,
+                shape_.kv_heads);
+      }
+      if (rows == 0) continue;
+      // Query and key heads lie side by side, so one product rotates both.
+      project(layer.qkv, from, rows, row(a.qkv, from, qkv_width_), qkv_width_, shape_.heads + shape_.kv_heads);
     }
-    if (rows == 0) continue;
-    // Query and key heads lie side by side, so one product rotates both.
-    project(layer.qkv, from, rows, row(a.qkv, from, qkv_width_),
-            {config_.heads + config_.kv_heads, head_dim, position + from, theta});
     backend_.attention(attention_of(a, is_last ? last : all));
 
     const bool drop = dropout.p > 0;
@@ -193,9 +207,9 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     add_branch(layer.output, row(a.mixed, from, mixed_width_), mixed_width_, input, middle,
                static_cast<std::uint32_t>(2 * l));
 
-    const int mlp = config_.mlp_hidden, up_width = config_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+    const int mlp = shape_.mlp_hidden, up_width = shape_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
     real *active = row(a.active, from, mlp), *up = row(a.up, from, up_width);
-    if (!training_ && config_.mlp == MlpKind::gelu) {
+    if (!training_ && shape_.mlp == MlpKind::gelu) {
       apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp,
             {.norm = &mlp_norm, .activation = Activation::gelu_erf});
     } else if (!training_ && layer.up.bias < 0) {
@@ -208,7 +222,7 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
       } else {
         apply(backend_, weights, layer.up, rows, middle, hidden, up, up_width, {.norm = &mlp_norm});
       }
-      if (config_.mlp == MlpKind::swiglu) {
+      if (shape_.mlp == MlpKind::swiglu) {
         backend_.swiglu(rows, mlp, up, up_width, up + mlp, up_width, active);
       } else {
         backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(rows) * mlp, up, active);
@@ -217,7 +231,7 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
     add_branch(layer.down, active, mlp, middle, row(output, from, hidden), static_cast<std::uint32_t>(2 * l + 1));
   }
   const int from = std::clamp(last_begin, begin, end);
-  normalise(weights, network_.final_norm, end - from, row(activations_.back().input, from, hidden),
+  normalise(weights, stack_.final_norm, end - from, row(activations_.back().input, from, hidden),
             row(final_, from, hidden), row(final_mean_, from, 1), row(final_rstd_, from, 1));
   return final_;
 }
@@ -225,19 +239,19 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
 const real* Decoder::backward(const Weights& weights, int rows, int last_begin, const Segments& all,
                               const Segments& last, const std::int32_t* position, const Dropout& dropout,
                               const real* dnormed, real* grad) {
-  const int hidden = config_.hidden, mlp = config_.mlp_hidden, head_dim = config_.head_dim();
-  const real theta = static_cast<real>(config_.rope_theta);
+  const int hidden = shape_.hidden, mlp = shape_.mlp_hidden, head_dim = shape_.head_dim;
+  const real theta = static_cast<real>(shape_.rope_theta);
   const auto at = [](auto* base, int index, int width) { return base + static_cast<std::int64_t>(index) * width; };
 
   backend_.fill(static_cast<std::int64_t>(rows) * hidden, 0, dx_);
-  normalise_backward(weights, network_.final_norm, rows - last_begin, at(activations_.back().input, last_begin, hidden),
+  normalise_backward(weights, stack_.final_norm, rows - last_begin, at(activations_.back().input, last_begin, hidden),
                      final_mean_ + last_begin, final_rstd_ + last_begin, at(dnormed, last_begin, hidden),
                      at(dx_, last_begin, hidden), grad);
 
-  for (int l = config_.layers - 1; l >= 0; --l) {
-    const Layer& layer = network_.layers[static_cast<std::size_t>(l)];
+  for (int l = shape_.layers - 1; l >= 0; --l) {
+    const Layer& layer = stack_.layers[static_cast<std::size_t>(l)];
     const LayerActivations& a = activations_[static_cast<std::size_t>(l)];
-    const bool is_last = l + 1 == config_.layers;
+    const bool is_last = l + 1 == shape_.layers;
     const int from = is_last ? last_begin : 0;
     const int count = rows - from;
     const auto elements = static_cast<std::int64_t>(count) * hidden;
@@ -253,10 +267,10 @@ const real* Decoder::backward(const Weights& weights, int rows, int last_begin, 
     real* dactive = at(dactive_, from, mlp);
     apply_backward(backend_, weights.block, layer.down, count, at(a.active, from, mlp), mlp, dbranch, hidden, dactive,
                    mlp, grad);
-    const int up_width = config_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+    const int up_width = shape_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
     real* dup = at(dwide_, from, up_width);
     const real* up = at(a.up, from, up_width);
-    if (config_.mlp == MlpKind::swiglu) {
+    if (shape_.mlp == MlpKind::swiglu) {
       backend_.swiglu_backward(count, mlp, up, up_width, up + mlp, up_width, dactive, dup, up_width, dup + mlp,
                                up_width);
     } else {
@@ -278,15 +292,15 @@ const real* Decoder::backward(const Weights& weights, int rows, int last_begin, 
     AttentionBackward g;
     g.out = a.mixed, g.ldo = mixed_width_;
     g.dout = dnarrow_, g.lddo = mixed_width_;
-    g.dq = dwide_, g.dk = dwide_ + key_offset_, g.dv = dwide_ + value_offset_;
+    g.dq = dwide_, g.dk = dwide_ + mixed_width_, g.dv = g.dk + key_value_width_ / 2;
     g.lddq = g.lddk = g.lddv = qkv_width_;
     backend_.attention_backward(attention, g);
     if (theta != 0) {
-      backend_.rope(rows, config_.heads + config_.kv_heads, head_dim, position, theta, true, dwide_, qkv_width_);
+      backend_.rope(rows, shape_.heads + shape_.kv_heads, head_dim, position, theta, true, dwide_, qkv_width_);
     }
     // Rows before `from` have no query gradient: their product is with the k and v rows of the weight alone.
     if (from > 0) {
-      apply_backward(backend_, weights.block, network_.last_key_value, from, a.norm1, hidden, dwide_ + key_offset_,
+      apply_backward(backend_, weights.block, stack_.last_key_value, from, a.norm1, hidden, dwide_ + mixed_width_,
                      qkv_width_, dnarrow_, hidden, grad);
     }
     apply_backward(backend_, weights.block, layer.qkv, count, at(a.norm1, from, hidden), hidden,

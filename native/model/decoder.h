@@ -42,10 +42,12 @@ struct LayerActivations {
   real* input = nullptr;  // [rows, hidden]
   real* norm1 = nullptr;  // [rows, hidden]
   real *mean1 = nullptr, *rstd1 = nullptr;
-  real* qkv = nullptr;     // [rows, (heads + 2 kv_heads) head_dim]
-  real* lse = nullptr;     // [rows, heads]
-  real* mixed = nullptr;   // [rows, heads head_dim] attention output
-  real* middle = nullptr;  // [rows, hidden] after attention and residual
+  real* qkv = nullptr;  // [rows, (heads + 2 kv_heads) head_dim]
+  real *query = nullptr,
+       *key_value = nullptr;  // [rows, heads head_dim] and [rows, 2 kv_heads head_dim] of a split stack
+  real* lse = nullptr;        // [rows, heads]
+  real* mixed = nullptr;      // [rows, heads head_dim] attention output
+  real* middle = nullptr;     // [rows, hidden] after attention and residual
   real* norm2 = nullptr;
   real *mean2 = nullptr, *rstd2 = nullptr;
   real* up = nullptr;      // before the activation
@@ -66,10 +68,15 @@ struct LayerWatch {
 
 class Decoder {
  public:
-  Decoder(const ModelConfig& config, const Network& network, Backend& backend);
+  /// `stack` must outlive this.
+  Decoder(const StackShape& shape, const Stack& stack, Backend& backend);
+  Decoder(const ModelConfig& config, const Network& network, Backend& backend)
+      : Decoder(stack_shape(config), network, backend) {}
 
-  /// Takes memory for `rows` rows. `training` keeps every layer's activations; otherwise layers share all but q, k, v.
-  void reserve(Arena& arena, int rows, bool training);
+  /// Takes memory for `rows` rows. `training` keeps every layer's activations; otherwise layers share all but keys and
+  /// values (and the queries that lie beside them, unless the stack is split), and without `cache` those too: then rows
+  /// of an earlier call cannot be seen.
+  void reserve(Arena& arena, int rows, bool training, bool cache = true);
 
   /// Where the embedded rows go before `forward`: [rows, hidden].
   real* input() { return activations_[0].input; }
@@ -94,10 +101,10 @@ class Decoder {
                           const real* rstd, const real* dy, real* dx, real* grad);
   Attention attention_of(const LayerActivations& a, const Segments& segments) const;
 
-  ModelConfig config_;
-  const Network& network_;
+  const StackShape shape_;
+  const Stack& stack_;
   Backend& backend_;
-  int qkv_width_, mixed_width_, key_offset_, value_offset_;
+  const int qkv_width_, mixed_width_, key_value_width_;
   bool training_ = false;
   std::vector<LayerActivations> activations_;  // one more than layers: the last holds the output
   real *final_ = nullptr, *final_mean_ = nullptr, *final_rstd_ = nullptr;

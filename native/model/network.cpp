@@ -24,6 +24,10 @@ int feature_width(TokenType type) {
   }
 }
 
+StackShape stack_shape(const ModelConfig& c) {
+  return {c.layers, c.hidden, c.heads, c.kv_heads, c.head_dim(), c.mlp_hidden, c.mlp, c.norm, c.norm_eps, c.rope_theta};
+}
+
 Network::Network(const ModelConfig& config) {
   const auto linear = [&](const std::string& name, int in, int out, bool bias) {
     Linear l;

@@ -6,40 +6,22 @@
 #include "core/backend.h"
 #include "model/config.h"
 #include "model/parameters.h"
+#include "model/stack.h"
 
 namespace wam::model {
-
-/// y = x W^T + b with W [out, in].
-struct Linear {
-  std::int64_t weight = 0, bias = -1;  // offsets; bias -1: none
-  int in = 0, out = 0;
-  int id = 0;  // among the network's linear maps, for packed copies
-};
-
-/// Weight (and for layer_norm bias) of a normalisation over `hidden` columns.
-struct Norm {
-  std::int64_t weight = 0, bias = -1;
-};
-
-struct Layer {
-  Norm attention_norm, mlp_norm;
-  Linear qkv, output;  // qkv: rows q | k | v
-  Linear up, down;     // swiglu: up holds gate rows, then up rows
-};
 
 /// Types of prefix tokens, each with its own two-layer MLP; the bias of the second layer is the type's vector.
 enum class TokenType { ego, path, agent, lane };
 inline constexpr int kTokenTypes = 4;
 int feature_width(TokenType type);
 
-struct Network {
+StackShape stack_shape(const ModelConfig& config);
+
+struct Network : Stack {
   explicit Network(const ModelConfig& config);
 
   ParameterLayout layout;
   Linear encoder_in[kTokenTypes], encoder_out[kTokenTypes];
-  std::vector<Layer> layers;
-  Linear last_key_value;  // the k | v rows of the last layer's qkv: all that prefix rows need there
-  Norm final_norm;
   std::int64_t slot_embedding = 0;   // [slots, hidden]
   std::int64_t mask_embedding = 0;   // [1, hidden]: the input token at t = 0
   std::int64_t token_features = -1;  // [vocab, feature_dim] fixed, or -1 with free rows

@@ -24,11 +24,16 @@ void Segments::add(MaskKind mask, const Sequence& s, int slots, SegmentChoice ch
     throw Error("ERR_INTERNAL", "a full mask ties a prefix to one block of action rows");
   }
   const int actions = s.blocks * slots;
-  if (choice.prefix && s.prefix_rows > 0) {
+  const int skipped = choice.first_prefix;
+  if (choice.prefix && s.prefix_rows > skipped) {
     AttentionSegment seg;
-    seg.q_begin = s.prefix_begin, seg.q_rows = s.prefix_rows;
+    seg.q_begin = s.prefix_begin + skipped, seg.q_rows = s.prefix_rows - skipped;
     seg.b_begin = s.prefix_begin, seg.b_rows = s.prefix_rows;
     seg.causal = mask == MaskKind::causal;
+    if (seg.causal) {
+      seg.a_begin = s.prefix_begin, seg.a_rows = skipped;
+      seg.b_begin += skipped, seg.b_rows -= skipped;
+    }
     if (mask == MaskKind::full) seg.a_begin = s.action_begin, seg.a_rows = actions;
     append(seg, s.prefix_rows);
     prefix_queries_ = 1;

@@ -15,9 +15,10 @@ struct Sequence {
   int action_begin = 0, blocks = 0;  // blocks * slots consecutive rows
 };
 
-/// Which rows attend: the prefix rows, the action rows, or both.
+/// Which rows attend: the prefix rows, the action rows, or both; of the prefix those from row `first_prefix` of it on.
 struct SegmentChoice {
   bool prefix = true, actions = true;
+  int first_prefix = 0;
 };
 
 /// The lists that an attention call reads (core/backend.h), a group a sequence.

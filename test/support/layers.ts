@@ -15,7 +15,7 @@ const NATIVE_BELOW: Readonly<Record<string, readonly string[]>> = {
   search: ['core', 'scene', 'sim'],
   model: ['core', 'flow', 'scene', 'search'],
   align: ['core', 'flow', 'scene', 'sim', 'model'],
-  vla: ['core', 'flow'],
+  vla: ['core', 'flow', 'model'],
   simt: ['core'],
   kernels: ['core', 'simt'],
   cuda: ['core', 'simt', 'kernels'],

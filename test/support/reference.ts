@@ -185,3 +185,13 @@ export function codeOf(run: () => unknown): string {
   }
   return 'no error';
 }
+
+/** The stable code of what a promise rejects with, or `no error`. */
+export async function rejectionCode(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    return String((error as { code?: unknown }).code);
+  }
+  return 'no error';
+}

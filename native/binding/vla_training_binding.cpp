@@ -1,0 +1,112 @@
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "binding/fields.h"
+#include "binding/function.h"
+#include "binding/handle.h"
+#include "binding/tensors.h"
+#include "binding/vla_binding.h"
+#include "binding/vla_input.h"
+#include "binding/vla_training.h"
+
+namespace wam::binding {
+namespace {
+
+constexpr int kMaxTokens = 1 << 16, kMaxImages = 64, kMaxThreads = 256, kMaxBatch = 1 << 16;
+
+std::vector<std::string> read_names(const Napi::Array& array, const std::string& name) {
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value value = array.Get(i);
+    if (!value.IsString()) throw Error("ERR_ARGUMENT", name + ": expected strings");
+    names.push_back(value.As<Napi::String>().Utf8Value());
+  }
+  return names;
+}
+
+/// createVlaTrainer(directory, config, options)
+Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) throw Error("ERR_ARGUMENT", "directory: expected a string");
+  const Fields fields(info[2], "options");
+  vla::VlaTrainConfig train;
+  train.tokens = fields.integer("maxTokens", 1, kMaxTokens), train.images = fields.integer("maxImages", 1, kMaxImages);
+  train.beta1 = fields.number("beta1"), train.beta2 = fields.number("beta2"), train.eps = fields.number("eps");
+  train.weight_decay = fields.number("weightDecay"), train.clip = fields.number("clip");
+  train.trainable = read_names(fields.array("trainable"), fields.path("trainable"));
+  const auto training = std::make_shared<VlaTraining>(
+      Environment::shared(info.Env()), info[0].As<Napi::String>().Utf8Value(), read_vla_config(info[1]),
+      std::move(train), read_device(fields), fields.integer("threads", 1, kMaxThreads));
+  return {info.Env(), training->start(info.Env())};
+}
+
+/// vlaTrainerStep(trainer, batch, learningRate): batch is an array of { ids, imageMask, pixels, mask, prefixRows, targets,
+/// counted }. A learning rate of 0 leaves the weights as they are.
+Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
+  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
+  if (!info[1].IsArray()) throw Error("ERR_ARGUMENT", "batch: expected an array");
+  const auto array = info[1].As<Napi::Array>();
+  if (array.Length() < 1 || array.Length() > kMaxBatch) {
+    throw Error("ERR_RANGE", "batch: expected 1 to " + std::to_string(kMaxBatch) + " examples");
+  }
+  const double rate = number_value(info[2], "learningRate");
+  auto batch = std::make_shared<std::vector<vla::VlaExample>>();
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Fields fields(array.Get(i), "batch[" + std::to_string(i) + "]");
+    VlaInput input = read_vla_input(fields, training.config());
+    const auto targets = fields.array_of<std::int32_t>("targets");
+    const auto counted = fields.array_of<std::uint8_t>("counted");
+    vla::VlaExample example;
+    example.x_t = std::move(input.ids), example.image = std::move(input.image);
+    example.pixels = std::move(input.pixels), example.images = input.images;
+    example.mask = input.mask, example.prefix_rows = input.prefix_rows;
+    example.x_1.assign(targets.begin(), targets.end());
+    example.counted.assign(counted.begin(), counted.end());
+    batch->push_back(std::move(example));
+  }
+  auto step = std::make_shared<vla::VlaStep>();
+  return {info.Env(), training.call(
+                          info.Env(),
+                          [batch, step, rate](vla::VlaTrainer& trainer) {
+                            *step = trainer.gradients(*batch);
+                            if (rate > 0) trainer.update(rate, step->grad_norm);
+                          },
+                          [step](napi_env env) -> napi_value {
+                            Napi::Object result = Napi::Object::New(env);
+                            result.Set("loss", Napi::Number::New(env, step->loss));
+                            result.Set("gradNorm", Napi::Number::New(env, step->grad_norm));
+                            return result;
+                          })};
+}
+
+/// vlaTrainerTensors(trainer, names, gradients)
+Napi::Value vla_trainer_tensors(const Napi::CallbackInfo& info) {
+  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
+  if (!info[1].IsArray() || !info[2].IsBoolean()) {
+    throw Error("ERR_ARGUMENT", "names, gradients: expected an array and a boolean");
+  }
+  const auto names = read_names(info[1].As<Napi::Array>(), "names");
+  const bool gradients = info[2].As<Napi::Boolean>().Value();
+  auto tensors = std::make_shared<std::vector<model::NamedTensor>>();
+  return {info.Env(),
+          training.call(
+              info.Env(),
+              [tensors, names, gradients](vla::VlaTrainer& trainer) { *tensors = trainer.tensors(names, gradients); },
+              [tensors](napi_env env) -> napi_value { return write_tensors(env, *tensors); })};
+}
+
+/// closeVlaTrainer(trainer)
+Napi::Value close_vla_trainer(const Napi::CallbackInfo& info) {
+  return {info.Env(), from_handle<VlaTraining>(info.Env(), info[0])->close(info.Env())};
+}
+
+}  // namespace
+
+void register_vla_training(Napi::Object exports) {
+  define<&create_vla_trainer>(exports, "createVlaTrainer");
+  define<&vla_trainer_step>(exports, "vlaTrainerStep");
+  define<&vla_trainer_tensors>(exports, "vlaTrainerTensors");
+  define<&close_vla_trainer>(exports, "closeVlaTrainer");
+}
+
+}  // namespace wam::binding

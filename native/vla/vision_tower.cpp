@@ -1,0 +1,73 @@
+#include "vla/vision_tower.h"
+
+#include <algorithm>
+
+namespace wam::vla {
+
+VisionTower::VisionTower(const VlaConfig& config, const VlaNetwork& network, model::Weights weights, Backend& backend,
+                         int images)
+    : config_(config),
+      network_(network),
+      weights_(weights),
+      backend_(backend),
+      images_(images),
+      decoder_(network.vision_shape, network.vision, backend) {}
+
+void VisionTower::reserve(Arena& arena) {
+  const auto tokens = static_cast<std::size_t>(config_.vision.tokens());
+  const auto hidden = static_cast<std::size_t>(config_.language.hidden);
+  staged_.clear();
+  patches_.reserve(staged_, tokens * static_cast<std::size_t>(network_.patch.in));
+  position_.reserve(staged_, tokens);
+  every_.reserve(staged_, 1, 0);
+  staged_.take(arena, backend_);
+  decoder_.reserve(arena, config_.vision.tokens(), false, false);
+  for (real*& between : between_) between = arena.take<real>(tokens * hidden);
+  aligned_ = arena.take<real>(static_cast<std::size_t>(images_) * tokens * hidden);
+}
+
+void VisionTower::arrange() {
+  const int tokens = config_.vision.tokens();
+  std::fill_n(position_.host(), tokens, 0);
+  every_.clear();
+  every_.add(model::MaskKind::full, {0, tokens, tokens, 0}, 0, {true, false});
+}
+
+void VisionTower::write_patches(const float* pixels) {
+  const int size = config_.vision.image_size, patch = config_.vision.patch, grid = config_.vision.grid();
+  real* out = patches_.host();
+  for (int y = 0; y < grid; ++y) {
+    for (int x = 0; x < grid; ++x) {
+      for (int channel = 0; channel < 3; ++channel) {
+        const float* plane = pixels + static_cast<std::int64_t>(channel) * size * size;
+        for (int row = 0; row < patch; ++row) {
+          const float* from = plane + static_cast<std::int64_t>(y * patch + row) * size + x * patch;
+          out = std::copy_n(from, patch, out);
+        }
+      }
+    }
+  }
+}
+
+bool VisionTower::encode(int index, const float* pixels, real* features, const model::LayerWatch& watch) {
+  const int tokens = config_.vision.tokens(), width = config_.vision.width, hidden = config_.language.hidden;
+  write_patches(pixels);
+  staged_.push(backend_);
+  model::apply(backend_, weights_, network_.patch, tokens, patches_.device(), network_.patch.in, decoder_.input(),
+               width, {.residual = weights_.block + network_.position, .ldr = width});
+  const real* rows = decoder_.forward(weights_, 0, tokens, 0, every_, every_, position_.device(), {}, watch);
+  if (rows == nullptr) return false;
+  const auto count = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(width);
+  if (features != nullptr) backend_.download(features, rows, count * sizeof(real));
+  int columns = width;
+  for (std::size_t i = 0; i < network_.aligner.size(); ++i) {
+    const bool last = i + 1 == network_.aligner.size();
+    real* to = last ? aligned_ + static_cast<std::int64_t>(index) * tokens * hidden : between_[i % 2];
+    model::apply(backend_, weights_, network_.aligner[i], tokens, rows, columns, to, hidden,
+                 {.activation = last ? Activation::none : Activation::gelu_erf});
+    rows = to, columns = hidden;
+  }
+  return true;
+}
+
+}  // namespace wam::vla
