@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "core/error.h"
@@ -12,14 +11,13 @@
 namespace wam::vla {
 
 /// read_f32 in the engine's arithmetic type.
-inline void read_real(const TensorView& tensor, std::int64_t begin, std::int64_t count, real* out) {
-  if constexpr (std::is_same_v<real, float>) {
-    read_f32(tensor, begin, count, out);
-  } else {
-    std::vector<float> narrow(static_cast<std::size_t>(count));
-    read_f32(tensor, begin, count, narrow.data());
-    std::copy(narrow.begin(), narrow.end(), out);
-  }
+inline void read_real(const TensorView& tensor, std::int64_t begin, std::int64_t count, float* out) {
+  read_f32(tensor, begin, count, out);
+}
+inline void read_real(const TensorView& tensor, std::int64_t begin, std::int64_t count, double* out) {
+  std::vector<float> narrow(static_cast<std::size_t>(count));
+  read_f32(tensor, begin, count, narrow.data());
+  std::copy(narrow.begin(), narrow.end(), out);
 }
 
 /// Throws Error(ERR_CHECKPOINT_CORRUPT) that names the tensor when one of its values [first, first + count) is not finite.
