@@ -309,3 +309,9 @@ export {
   type VlaPlanOptions,
   type VlaPrompt,
 } from './vla/vla-planner.js';
+export {
+  publishedAnswer,
+  scenePrompt,
+  type SceneView,
+  type SceneWording,
+} from './vla/scene-prompt.js';
