@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { WamFlowError } from '../errors.js';
-import { ioError, openRegularFile } from '../files.js';
+import { readJson } from './read-json.js';
 import { commitFiles, readFiles } from './file-set.js';
 import {
   encodeSafetensors,
@@ -40,7 +40,6 @@ const kConfig = 'config.json';
 const kModel = 'model.safetensors';
 const kOptimizer = 'optimizer.safetensors';
 const kState = 'trainer_state.json';
-const kMaxJsonBytes = 1 << 20;
 const kMaxListed = 8;
 
 /**
@@ -181,21 +180,6 @@ function listed(what: string, names: readonly string[]): string[] {
 function firstNonFinite(data: Float32Array): number | undefined {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
   return undefined;
-}
-
-async function readJson(path: string, source: string): Promise<unknown> {
-  let opened: Awaited<ReturnType<typeof openRegularFile>>;
-  try {
-    opened = await openRegularFile(path);
-    if (!opened) throw corrupt(source, 'not a regular file');
-    if (opened.size > kMaxJsonBytes) throw corrupt(source, `${opened.size} bytes are too many`);
-    return JSON.parse(await opened.file.readFile('utf8'));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw corrupt(source, `not JSON: ${error.message}`);
-    throw ioError(`cannot read ${source}`, error);
-  } finally {
-    await opened?.file.close();
-  }
 }
 
 function json(value: object): string {

@@ -3,9 +3,9 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
-import { ioError, isMissing, openRegularFile } from '../files.js';
+import { ioError, isMissing } from '../files.js';
+import { readJson } from '../model/read-json.js';
 import { readFiles } from '../model/file-set.js';
-import { corrupt } from '../model/safetensors-header.js';
 import {
   type CheckpointPart,
   type CheckpointTensor,
@@ -68,7 +68,6 @@ const kCompanions = [
 ] as const;
 
 const kConfig = 'config.json';
-const kMaxConfigBytes = 1 << 20;
 const kListed = 8;
 
 /**
@@ -238,19 +237,4 @@ async function sizesOf(
     }
   });
   return Object.fromEntries(await Promise.all(entries));
-}
-
-async function readJson(path: string, source: string): Promise<unknown> {
-  let opened: Awaited<ReturnType<typeof openRegularFile>>;
-  try {
-    opened = await openRegularFile(path);
-    if (!opened) throw corrupt(source, 'not a regular file');
-    if (opened.size > kMaxConfigBytes) throw corrupt(source, `${opened.size} bytes are too many`);
-    return JSON.parse(await opened.file.readFile('utf8'));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw corrupt(source, `not JSON: ${error.message}`);
-    throw ioError(`cannot read ${source}`, error);
-  } finally {
-    await opened?.file.close();
-  }
 }
