@@ -284,6 +284,13 @@ export {
   type JanusVisionConfig,
   parseJanusConfig,
 } from './vla/janus-config.js';
+export {
+  type CreatedVla,
+  type CreateVlaOptions,
+  createVla,
+} from './vla-train/create-vla.js';
+export type { VlaSizes } from './vla-train/vla-sizes.js';
+export { readVlaSettings, type VlaSchedule, type VlaSettings } from './vla/vla-settings.js';
 export type { WarmStart } from './warm-start.js';
 export { loadModel, VlaModel } from './vla/vla-model.js';
 export { kVlaDefaults, type TokenRange, type VlaOptions } from './vla/vla-options.js';
