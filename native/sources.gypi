@@ -260,6 +260,7 @@
       "native/test/vla_manifest_test.cpp",
       "native/test/vla_safetensors_test.cpp",
       "native/test/vla_test.cpp",
+      "native/test/vla_training_test.cpp",
       "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [
