@@ -304,7 +304,8 @@ export type {
 } from './vla/vla-requests.js';
 export {
   type VlaExample,
-  type VlaStage,
+  type TripletOptions,
+  type VlaTrainerStep,
   VlaTrainer,
   type VlaTrainerOptions,
 } from './vla/vla-trainer.js';

@@ -1,3 +1,4 @@
+import type { completeSchedule } from './flow/path-schedule.js';
 import type { NamedTensor, NativeDevice } from './native-types.js';
 
 declare const kKind: unique symbol;
@@ -120,6 +121,22 @@ export type NativeVlaTrainOptions = NativeDevice & {
   clip: number;
   /** Names of tensors. */
   trainable: readonly string[];
+  maxCopies: number;
+  recompute: boolean;
+  schedule: ReturnType<typeof completeSchedule>;
+  /** -1: none. */
+  maskId: number;
+  smear: number;
+  /** `count` 0: none. */
+  triplet: {
+    firstId: number;
+    count: number;
+    batch: number;
+    weight: number;
+    margin: number;
+    marginPerGap: number;
+    seed: number;
+  };
 };
 
 /** One sequence of a batch. */
@@ -128,6 +145,14 @@ export interface NativeVlaExample extends NativeVlaInput {
   targets: Int32Array;
   /** [tokens], 1 for rows that count in the loss. */
   counted: Uint8Array;
+  /** Empty, or [tokens]. */
+  weights: Float32Array;
+  /** Tokens that counted rows may be; both 0: all. */
+  begin: number;
+  end: number;
+  /** Of noised copies; empty: no noise. */
+  times: Float64Array;
+  seed: number;
 }
 
 /** Functions of the addon that run vision-language models. */
@@ -164,12 +189,19 @@ export interface VlaAddon {
     trainer: NativeVlaTrainer,
     batch: readonly NativeVlaExample[],
     learningRate: number,
-  ): Promise<{ loss: number; gradNorm: number }>;
+  ): Promise<{ loss: number; gradNorm: number; tripletLoss: number }>;
   /** Weights, or the gradients of the last step. */
   vlaTrainerTensors(
     trainer: NativeVlaTrainer,
     names: readonly string[],
     gradients: boolean,
   ): Promise<NamedTensor[]>;
+  /** Moments of what is trained, and back. */
+  vlaTrainerMoments(trainer: NativeVlaTrainer): Promise<NamedTensor[]>;
+  restoreVlaTrainer(
+    trainer: NativeVlaTrainer,
+    moments: readonly NamedTensor[],
+    stepsDone: number,
+  ): Promise<void>;
   closeVlaTrainer(trainer: NativeVlaTrainer): Promise<void>;
 }

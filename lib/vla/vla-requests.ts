@@ -1,6 +1,7 @@
 // What calls of a vision-language model take and give.
 
 import { argumentError } from '../errors.js';
+import { completeSchedule, type PathSchedule } from '../flow/path-schedule.js';
 import type { NativeVlaInput, NativeVlaSample } from '../native.js';
 import type { StepRule } from '../plan-options.js';
 import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
@@ -11,6 +12,9 @@ import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
  * prefix exact.
  */
 export type VlaMask = 'causal' | 'full' | 'prefix';
+
+/** A schedule of the metric path; constants alone are those of the published form. */
+export type VlaSchedule = PathSchedule | { a: number; c: number };
 
 /** A sequence. */
 export interface VlaInput {
@@ -129,6 +133,20 @@ export function nativeInput(input: VlaInput, prefixRows: number): NativeVlaInput
   for (let i = 0; i < marks.length; i += 1) marks[i] = imageMask?.[i] ? 1 : 0;
   const rows = integer('prefixRows', input.prefixRows ?? prefixRows, 0, ids.length);
   return { ids, imageMask: marks, pixels, mask, prefixRows: rows };
+}
+
+/** A schedule as the addon takes it; default the published one. */
+export function nativeSchedule(
+  schedule: VlaSchedule = { kind: 'published' },
+): ReturnType<typeof completeSchedule> {
+  if (typeof schedule !== 'object' || schedule === null) {
+    throw argumentError(
+      'schedule',
+      "an object { kind: 'published' | 'kernel_width', ... }",
+      schedule,
+    );
+  }
+  return completeSchedule('kind' in schedule ? schedule : { kind: 'published', ...schedule });
 }
 
 /** A sampling request as the addon takes it. */

@@ -1,27 +1,53 @@
 import { chooseDevice, type DeviceOptions, kDeviceKeys } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
 import { type NamedTensor, type NativeVlaTrainer, native } from '../native.js';
-import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
+import { inspectCheckpoint } from './inspect-checkpoint.js';
+import { type Trainable, trainableNames } from './trainable.js';
 import { nativeConfig } from './vla-model.js';
-import { integer } from './vla-options.js';
-import { int32, nativeInput, type VlaInput } from './vla-requests.js';
+import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
+import {
+  int32,
+  nativeInput,
+  nativeSchedule,
+  type VlaInput,
+  type VlaSchedule,
+} from './vla-requests.js';
 
-/** Which tensors a stage trains, as the released code has it; both are of the language model alone. */
-export type VlaStage = 'embed' | 'language';
+/**
+ * The triplet loss of the numeric rows of the token table (paper eq. 5): of an anchor, a nearer number and one farther
+ * away, the nearer one's normalised row is to be nearer by a margin. Offsets are drawn log-uniformly.
+ */
+export interface TripletOptions {
+  /** Id of the least number, and how many there are, in order. */
+  firstId: number;
+  count: number;
+  /** Triplets an update, default 1024. */
+  batch?: number;
+  /** Of the loss beside that of the tokens, default 1. */
+  weight?: number;
+  /** Largest margin, default 0.05. */
+  margin?: number;
+  /**
+   * A margin is at most this times how much farther the farther number is, where the numbers span -1 to 1. Default 1: close
+   * numbers cannot meet a fixed margin.
+   */
+  marginPerGap?: number;
+  /** Default 1. */
+  seed?: number;
+}
 
 /** Options of {@link VlaTrainer.load}. */
 export interface VlaTrainerOptions extends DeviceOptions {
-  /**
-   * `embed`: the token table and the head. `language`: everything of the language model but the token table. Or the names
-   * of tensors.
-   */
-  trainable: VlaStage | readonly string[];
+  /** What is trained. */
+  trainable: Trainable | readonly Trainable[];
   /** Default 1. */
   threads?: number;
-  /** Tokens of one sequence at most, default 1280. */
+  /** Rows of one example at most, with all noised copies; default 1280. */
   maxTokens?: number;
-  /** Images of one sequence at most, default 1. */
+  /** Images of one example at most, default 1. */
   maxImages?: number;
+  /** Noised copies of one example at most, default 1. */
+  maxCopies?: number;
   /** AdamW; default 0.9, 0.95, 1e-8, 0.05 (of all tensors), as released. */
   beta1?: number;
   beta2?: number;
@@ -29,6 +55,18 @@ export interface VlaTrainerOptions extends DeviceOptions {
   weightDecay?: number;
   /** Largest norm of the gradient. Default 1. */
   clip?: number;
+  /** Keeps only the rows between layers and runs each layer once more on the way back. Default false. */
+  recompute?: boolean;
+  /** Of the noise; default the published one. */
+  schedule?: VlaSchedule;
+  /** What a noised row reads at time 0. Default none: a uniform token of the range. */
+  maskId?: number;
+  /**
+   * Standard deviation of the target in tokens, for examples with a range: close numbers are close to right. Default 0.
+   */
+  smear?: number;
+  /** Default none. The token table must be trained. */
+  triplet?: TripletOptions;
 }
 
 /** One sequence: what the network reads, what it is to say, and where. */
@@ -37,28 +75,52 @@ export interface VlaExample extends VlaInput {
   targets: ArrayLike<number>;
   /** [tokens], not 0 for rows that count in the loss. */
   counted: ArrayLike<number | boolean>;
+  /** [tokens], of counted rows; default 1. The loss is divided by the number of rows, whatever their weights are. */
+  weights?: Float32Array;
+  /** Tokens that counted rows may be: the softmax is over these alone, and noise is of them. Default the vocabulary. */
+  range?: TokenRange;
+  /**
+   * Counted rows read x_t ~ p_t(. | target) in place of `ids`. Under the mask `prefix` there is a copy of the rows behind the
+   * prefix for each of the `times` of [0, 1), all on one prefix; under other masks one time.
+   */
+  noise?: { times: ArrayLike<number>; seed: number };
+}
+
+/** What {@link VlaTrainer.step} tells. */
+export interface VlaTrainerStep {
+  /** Mean cross-entropy of all counted rows and copies. */
+  loss: number;
+  /** Of the tensors that are trained, before it is clipped. */
+  gradNorm: number;
+  /** Mean over triplets, before its weight; 0 where there are none. */
+  tripletLoss: number;
 }
 
 const kDefaults = {
   threads: 1,
   maxTokens: 1280,
   maxImages: 1,
+  maxCopies: 1,
   beta1: 0.9,
   beta2: 0.95,
   eps: 1e-8,
   weightDecay: 0.05,
   clip: 1,
+  recompute: false,
+  smear: 0,
 };
 const kKnown: ReadonlySet<string> = new Set([
   ...Object.keys(kDefaults),
   ...kDeviceKeys,
-  'trainable',
+  ...['trainable', 'schedule', 'maskId', 'triplet'],
 ]);
-const kTable = 'language_model.model.embed_tokens.weight';
+const kMax = 2 ** 31 - 1;
+const kNoTriplets = { firstId: 0, count: 0 };
+const kNoWeights = new Float32Array(0);
 
 /**
- * Trains the language part of a vision-language model in float32: loss of the shifted logits, gradients, AdamW. Weights,
- * gradients and moments are in memory whole, so this is for small models; images pass tower and aligner unchanged.
+ * Trains any tensors of a vision-language model in float32: loss of the shifted logits under any mask, with or without
+ * noise of the metric path, gradients, AdamW. Weights are in memory whole, gradients and moments of what is trained.
  */
 export class VlaTrainer {
   /** What is trained. */
@@ -85,7 +147,7 @@ export class VlaTrainer {
       throw argumentError('options.precision', "'fp32': training is in float", device.precision);
     }
     const opened = await inspectCheckpoint(directory);
-    const trainable = namesOf(opened, options.trainable);
+    const trainable = trainableNames(opened, options.trainable);
     const merged = { ...kDefaults, ...options };
     const resolved = {
       ...merged,
@@ -94,6 +156,14 @@ export class VlaTrainer {
       threads: integer('options.threads', merged.threads, 1, 256),
       maxTokens: integer('options.maxTokens', merged.maxTokens, 1, 65536),
       maxImages: integer('options.maxImages', merged.maxImages, 1, 64),
+      maxCopies: integer('options.maxCopies', merged.maxCopies, 1, 1024),
+      recompute: flag('options.recompute', merged.recompute),
+      schedule: nativeSchedule(merged.schedule),
+      maskId: merged.maskId === undefined ? -1 : integer('options.maskId', merged.maskId, 0, kMax),
+      triplet: {
+        ...{ batch: 1024, weight: 1, margin: 0.05, marginPerGap: 1, seed: 1 },
+        ...(merged.triplet ?? kNoTriplets),
+      },
     };
     const config = nativeConfig(opened.config);
     const handle = await native().createVlaTrainer(opened.directory, config, resolved);
@@ -101,22 +171,31 @@ export class VlaTrainer {
   }
 
   /**
-   * Mean cross-entropy of all counted rows of the batch, and the norm of the gradient of what is trained, before it is
-   * clipped; then one update, unless `learningRate` is 0.
+   * Gradients of the mean cross-entropy over a batch; then one update, unless `learningRate` is 0. The arrays of a batch
+   * are read before the call returns.
    *
    * @throws (rejects) WamFlowError `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_RANGE`, `ERR_NOT_FINITE`, `ERR_CLOSED`
    */
-  async step(
-    batch: readonly VlaExample[],
-    learningRate: number,
-  ): Promise<{ loss: number; gradNorm: number }> {
+  async step(batch: readonly VlaExample[], learningRate: number): Promise<VlaTrainerStep> {
     this.#assertOpen();
     if (!Array.isArray(batch)) throw argumentError('batch', 'an array of examples', batch);
-    const examples = (batch as readonly VlaExample[]).map((example) => ({
-      ...nativeInput(example, 0),
-      targets: int32('targets', example.targets),
-      counted: Uint8Array.from(example.counted, (value) => (value ? 1 : 0)),
-    }));
+    const examples = (batch as readonly VlaExample[]).map((example) => {
+      const { range, noise, weights = kNoWeights } = example;
+      if (range !== undefined) checkRange('range', range, kMax);
+      if (!(weights instanceof Float32Array)) {
+        throw argumentError('weights', 'a Float32Array', weights);
+      }
+      return {
+        ...nativeInput(example, 0),
+        targets: int32('targets', example.targets),
+        counted: Uint8Array.from(example.counted, (value) => (value ? 1 : 0)),
+        weights,
+        begin: range?.begin ?? 0,
+        end: range?.end ?? 0,
+        times: Float64Array.from(noise?.times ?? []),
+        seed: noise === undefined ? 0 : integer('noise.seed', noise.seed, 0, 2 ** 53 - 1),
+      };
+    });
     return native().vlaTrainerStep(this.#native, examples, learningRate);
   }
 
@@ -128,6 +207,22 @@ export class VlaTrainer {
   /** Gradients of the last step by name, before they were clipped. */
   gradients(names: readonly string[] = this.trainable): Promise<NamedTensor[]> {
     return this.#tensors(names, true);
+  }
+
+  /** Moments of what is trained, `first_moment.NAME` and `second_moment.NAME`: with the weights all that a run needs. */
+  async moments(): Promise<NamedTensor[]> {
+    this.#assertOpen();
+    return native().vlaTrainerMoments(this.#native);
+  }
+
+  /**
+   * Goes on from the weights that were loaded as after `stepsDone` updates.
+   *
+   * @throws (rejects) WamFlowError `ERR_CHECKPOINT_CORRUPT` when moments are missing, not finite or of another shape
+   */
+  async restore(moments: readonly NamedTensor[], stepsDone: number): Promise<void> {
+    this.#assertOpen();
+    await native().restoreVlaTrainer(this.#native, moments, stepsDone);
   }
 
   /** Ends the trainer; may be called again. */
@@ -144,18 +239,4 @@ export class VlaTrainer {
   #assertOpen(): void {
     if (this.#closed) throw new WamFlowError('ERR_CLOSED', 'the trainer was closed');
   }
-}
-
-function namesOf(
-  { tensors, config }: CheckpointInspection,
-  trainable: VlaTrainerOptions['trainable'],
-): readonly string[] {
-  if (Array.isArray(trainable)) return trainable as readonly string[];
-  const language = tensors.filter(({ used, part }) => used && part === 'language');
-  const names = language.map(({ name }) => name);
-  if (trainable === 'language') return names.filter((name) => name !== kTable);
-  if (trainable !== 'embed') {
-    throw argumentError('options.trainable', "'embed', 'language' or names", trainable);
-  }
-  return config.language.tie_word_embeddings ? [kTable] : [kTable, 'language_model.lm_head.weight'];
 }

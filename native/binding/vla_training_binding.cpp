@@ -5,6 +5,7 @@
 #include "binding/fields.h"
 #include "binding/function.h"
 #include "binding/handle.h"
+#include "binding/path_schedule.h"
 #include "binding/tensors.h"
 #include "binding/vla_binding.h"
 #include "binding/vla_input.h"
@@ -13,7 +14,9 @@
 namespace wam::binding {
 namespace {
 
-constexpr int kMaxTokens = 1 << 16, kMaxImages = 64, kMaxThreads = 256, kMaxBatch = 1 << 16;
+constexpr int kMaxTokens = 1 << 16, kMaxImages = 64, kMaxThreads = 256, kMaxBatch = 1 << 16, kMaxCopies = 1024;
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+constexpr std::int64_t kMaxSeed = std::int64_t{1} << 53;
 
 std::vector<std::string> read_names(const Napi::Array& array, const std::string& name) {
   std::vector<std::string> names;
@@ -34,6 +37,18 @@ Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
   train.beta1 = fields.number("beta1"), train.beta2 = fields.number("beta2"), train.eps = fields.number("eps");
   train.weight_decay = fields.number("weightDecay"), train.clip = fields.number("clip");
   train.trainable = read_names(fields.array("trainable"), fields.path("trainable"));
+  train.copies = fields.integer("maxCopies", 1, kMaxCopies);
+  train.recompute = fields.boolean("recompute");
+  train.schedule = read_path_schedule(fields.object("schedule"));
+  train.mask_token = fields.integer("maskId", -1, kMaxInt);
+  train.smear = fields.number("smear");
+  const Fields triplet = fields.object("triplet");
+  train.triplet.first_id = triplet.integer("firstId", 0, kMaxInt);
+  train.triplet.count = triplet.integer("count", 0, kMaxInt),
+  train.triplet.batch = triplet.integer("batch", 1, kMaxInt);
+  train.triplet.weight = triplet.number("weight"), train.triplet.margin = triplet.number("margin");
+  train.triplet.margin_per_gap = triplet.number("marginPerGap");
+  train.triplet.seed = static_cast<std::uint64_t>(triplet.integer64("seed", 0, kMaxSeed));
   const auto training = std::make_shared<VlaTraining>(
       Environment::shared(info.Env()), info[0].As<Napi::String>().Utf8Value(), read_vla_config(info[1]),
       std::move(train), read_device(fields), fields.integer("threads", 1, kMaxThreads));
@@ -41,7 +56,7 @@ Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
 }
 
 /// vlaTrainerStep(trainer, batch, learningRate): batch is an array of { ids, imageMask, pixels, mask, prefixRows, targets,
-/// counted }. A learning rate of 0 leaves the weights as they are.
+/// counted, weights, begin, end, times, seed }. A learning rate of 0 leaves the weights as they are.
 Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
   VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
   if (!info[1].IsArray()) throw Error("ERR_ARGUMENT", "batch: expected an array");
@@ -62,6 +77,12 @@ Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
     example.mask = input.mask, example.prefix_rows = input.prefix_rows;
     example.x_1.assign(targets.begin(), targets.end());
     example.counted.assign(counted.begin(), counted.end());
+    const auto weights = fields.array_of<float>("weights");
+    example.weights.assign(weights.begin(), weights.end());
+    example.range = {fields.integer("begin", 0, kMaxInt), fields.integer("end", 0, kMaxInt)};
+    const auto times = fields.array_of<double>("times");
+    example.times.assign(times.begin(), times.end());
+    example.seed = static_cast<std::uint64_t>(fields.integer64("seed", 0, kMaxSeed));
     batch->push_back(std::move(example));
   }
   auto step = std::make_shared<vla::VlaStep>();
@@ -75,6 +96,7 @@ Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
                             Napi::Object result = Napi::Object::New(env);
                             result.Set("loss", Napi::Number::New(env, step->loss));
                             result.Set("gradNorm", Napi::Number::New(env, step->grad_norm));
+                            result.Set("tripletLoss", Napi::Number::New(env, step->triplet_loss));
                             return result;
                           })};
 }
@@ -95,6 +117,25 @@ Napi::Value vla_trainer_tensors(const Napi::CallbackInfo& info) {
               [tensors](napi_env env) -> napi_value { return write_tensors(env, *tensors); })};
 }
 
+/// vlaTrainerMoments(trainer)
+Napi::Value vla_trainer_moments(const Napi::CallbackInfo& info) {
+  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
+  auto tensors = std::make_shared<std::vector<model::NamedTensor>>();
+  return {info.Env(), training.call(
+                          info.Env(), [tensors](vla::VlaTrainer& trainer) { *tensors = trainer.moments(); },
+                          [tensors](napi_env env) -> napi_value { return write_tensors(env, *tensors); })};
+}
+
+/// restoreVlaTrainer(trainer, moments, stepsDone)
+Napi::Value restore_vla_trainer(const Napi::CallbackInfo& info) {
+  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
+  auto tensors = std::make_shared<std::vector<model::NamedTensor>>(read_tensors(info[1]));
+  const std::int64_t steps = integer_value(info[2], "stepsDone", 0, kMaxSeed);
+  return {info.Env(), training.call(
+                          info.Env(), [tensors, steps](vla::VlaTrainer& trainer) { trainer.restore(*tensors, steps); },
+                          [](napi_env env) -> napi_value { return Napi::Env(env).Undefined(); })};
+}
+
 /// closeVlaTrainer(trainer)
 Napi::Value close_vla_trainer(const Napi::CallbackInfo& info) {
   return {info.Env(), from_handle<VlaTraining>(info.Env(), info[0])->close(info.Env())};
@@ -106,6 +147,8 @@ void register_vla_training(Napi::Object exports) {
   define<&create_vla_trainer>(exports, "createVlaTrainer");
   define<&vla_trainer_step>(exports, "vlaTrainerStep");
   define<&vla_trainer_tensors>(exports, "vlaTrainerTensors");
+  define<&vla_trainer_moments>(exports, "vlaTrainerMoments");
+  define<&restore_vla_trainer>(exports, "restoreVlaTrainer");
   define<&close_vla_trainer>(exports, "closeVlaTrainer");
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Training of the language part of a vision-language model: loss of the shifted logits, gradients, AdamW. Images go through
-// tower and aligner as they are. Everything is float: weights, gradients and the moments of what is trained.
+// Training of a vision-language model: loss of the shifted logits, gradients, AdamW, for any choice of its tensors.
+// Everything is float: weights, and gradients and moments of what is trained.
 
 #include <memory>
 #include <string>
@@ -8,41 +8,51 @@
 
 #include "core/arena.h"
 #include "core/staged.h"
+#include "flow/schedule.h"
 #include "model/decoder.h"
 #include "model/model.h"
 #include "model/segments.h"
+#include "vla/gradient_store.h"
 #include "vla/tensor_source.h"
 #include "vla/vision_tower.h"
+#include "vla/vla_example.h"
 #include "vla/vla_network.h"
-#include "vla/vla_runner.h"
 
 namespace wam::vla {
 
-struct VlaTrainConfig {
-  int tokens = 1280, images = 1;  // of one sequence
-  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
-  double clip = 1;                     // largest norm of the gradient
-  std::vector<std::string> trainable;  // names of tensors of the language model
+/// The numeric rows of the token table, drawn into order (paper eq. 5).
+struct TripletConfig {
+  int first_id = 0, count = 0;  // numeric tokens, ascending; count 0: no triplets
+  int batch = 1024;             // triplets an update
+  double weight = 1;            // of their loss
+  double margin =
+      0.05;  // at most; margin_per_gap times how much farther the farther token is, where the numbers span -1 to 1
+  double margin_per_gap = 1;
+  std::uint64_t seed = 1;
 };
 
-/// One sequence: what the network reads and what it is to say.
-struct VlaExample {
-  std::vector<std::int32_t> x_t, x_1;        // [tokens]
-  std::vector<std::uint8_t> image, counted;  // [tokens]: rows of images; rows that count in the loss
-  std::vector<float> pixels;
-  int images = 0;
-  Mask mask = Mask::full;
-  int prefix_rows = 0;
+struct VlaTrainConfig {
+  int tokens = 1280;           // rows of one example, with all copies
+  int images = 1, copies = 1;  // of one example
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
+  double clip = 1;                     // largest norm of the gradient
+  std::vector<std::string> trainable;  // names of tensors
+  bool recompute = false;              // activations inside layers are computed again by the backward pass
+  flow::PathSchedule schedule;         // of noise
+  std::int32_t mask_token = -1;        // what a noised row reads at time 0; below 0: a token of the range
+  double smear = 0;                    // tokens: width of the target of examples with a range (Backend::cross_entropy)
+  TripletConfig triplet;
 };
 
 struct VlaStep {
-  double loss = 0;       // mean cross-entropy of all counted rows
-  double grad_norm = 0;  // of the trained tensors, before it is clipped
+  double loss = 0;          // mean cross-entropy of all counted rows and copies
+  double triplet_loss = 0;  // mean over triplets, before its weight
+  double grad_norm = 0;     // of the trained tensors, before it is clipped
 };
 
 class VlaTrainer {
  public:
-  /// Throws Error: ERR_CHECKPOINT_CORRUPT; ERR_CONFIG for a tensor that cannot be trained; ERR_OUT_OF_MEMORY.
+  /// Throws Error: ERR_CHECKPOINT_CORRUPT; ERR_CONFIG for a tensor that the model has not; ERR_OUT_OF_MEMORY.
   VlaTrainer(const VlaConfig& config, const TensorSource& source, Backend& backend, VlaTrainConfig train);
   ~VlaTrainer();
   VlaTrainer(const VlaTrainer&) = delete;
@@ -59,32 +69,50 @@ class VlaTrainer {
 
   /// Weights, or the last gradients, of some tensors.
   std::vector<model::NamedTensor> tensors(const std::vector<std::string>& names, bool gradient) const;
+  /// Moments of what is trained: with the weights all that a run needs to go on.
+  std::vector<model::NamedTensor> moments() const;
+  /// Throws Error(ERR_CHECKPOINT_CORRUPT) when moments are missing or have another shape.
+  void restore(const std::vector<model::NamedTensor>& moments, std::int64_t steps_done);
 
  private:
   struct Trained {
-    std::int64_t offset, count, moment;
+    const model::TensorSpec* spec;
+    std::int64_t moment;
   };
   void reserve(Arena& arena);
+  void check_train() const;
   void load(const TensorSource& source);
-  void check(const VlaExample& example) const;
+  TokenMetric metric(TokenRange range);
+  void set_rows(const VlaExample& example);
   void embed(const VlaExample& example, bool backward, const real* dx);
+  double head(const VlaExample& example, int rows, const real* normed);
   double run(const VlaExample& example, std::int64_t counted);
+  double triplets();
 
   const VlaConfig config_;
   const VlaTrainConfig train_;
   const VlaNetwork network_;
   Backend& backend_;
   std::vector<Trained> trained_;
-  std::int64_t moments_ = 0, steps_ = 0;
-  real *block_ = nullptr, *gradient_ = nullptr, *first_moment_ = nullptr, *second_moment_ = nullptr;
+  bool trains_aligner_ = false, trains_tower_ = false, trains_table_ = false;
+  model::ParameterLayout moments_;
+  std::int64_t steps_ = 0;
+  real *block_ = nullptr, *first_moment_ = nullptr, *second_moment_ = nullptr;
+  GradientStore gradients_;
   Arena weights_;
   VisionTower tower_;
   model::Decoder decoder_;
-  StagedBlock staged_;
-  Staged<std::int32_t> ids_, position_, image_row_, row_, target_;
-  Staged<real> weight_;
+  StagedBlock staged_, noise_, triplet_;
+  Staged<std::int32_t> ids_, position_, image_row_, image_at_, row_, target_;
+  Staged<real> weight_, beta_, margin_;
+  Staged<std::int32_t> x_1_, anchor_, positive_, negative_;
+  Staged<float> draw_;
+  std::int32_t* x_t_ = nullptr;
+  std::vector<double> coordinate_;  // of the numeric tokens
+  std::vector<std::pair<TokenRange, std::unique_ptr<PackedTable>>> packed_;
   model::Segments all_, last_;
   real *dnormed_ = nullptr, *head_input_ = nullptr, *dhead_input_ = nullptr, *logits_ = nullptr, *loss_ = nullptr;
+  real* dimage_ = nullptr;
   Arena arena_;
 };
 
