@@ -298,6 +298,7 @@ export type {
 export {
   type VlaExample,
   type TripletOptions,
+  type VlaChains,
   type VlaTrainerStep,
   VlaTrainer,
   type VlaTrainerOptions,
