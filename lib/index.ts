@@ -20,6 +20,19 @@ export {
 } from './camera/questions.js';
 export { type SceneTruth, sceneTruth } from './camera/scene-truth.js';
 export { type CameraSummary, type WriteCameraOptions, writeCameraData } from './camera/write.js';
+export {
+  type BatchRequest,
+  ConversationMix,
+  type ConversationSummary,
+  type EncodedConversation,
+  openConversations,
+} from './conversation/conversation-mix.js';
+export type { EncodedRow, SkipReason } from './conversation/encode-row.js';
+export type {
+  ConversationOptions,
+  ConversationProgress,
+  ConversationSource,
+} from './conversation/options.js';
 export { WamFlowError, type WamFlowErrorCode } from './errors.js';
 export {
   type ClosedLoopEvaluation,
