@@ -318,6 +318,7 @@ export type {
 export {
   type VlaExample,
   type TripletOptions,
+  type VlaChains,
   type VlaTrainerStep,
   VlaTrainer,
   type VlaTrainerOptions,

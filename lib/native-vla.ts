@@ -153,6 +153,13 @@ export interface NativeVlaExample extends NativeVlaInput {
   /** Of noised copies; empty: no noise. */
   times: Float64Array;
   seed: number;
+  /** Empty, or [copies, counted rows] of chains that the policy objective learns from. */
+  states: Int32Array;
+  chosen: Int32Array;
+  advantage: Float32Array;
+  logProbability: Float32Array;
+  clip: number;
+  temperature: number;
 }
 
 /** Functions of the addon that run vision-language models. */
@@ -190,6 +197,11 @@ export interface VlaAddon {
     batch: readonly NativeVlaExample[],
     learningRate: number,
   ): Promise<{ loss: number; gradNorm: number; tripletLoss: number }>;
+  /** Of the targets or chosen tokens of all counted rows, example by example, copy by copy. */
+  vlaTrainerLogProbabilities(
+    trainer: NativeVlaTrainer,
+    batch: readonly NativeVlaExample[],
+  ): Promise<Float32Array>;
   /** Weights, or the gradients of the last step. */
   vlaTrainerTensors(
     trainer: NativeVlaTrainer,

@@ -1,6 +1,11 @@
 import { chooseDevice, type DeviceOptions, kDeviceKeys } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
-import { type NamedTensor, type NativeVlaTrainer, native } from '../native.js';
+import {
+  type NamedTensor,
+  type NativeVlaExample,
+  type NativeVlaTrainer,
+  native,
+} from '../native.js';
 import { inspectCheckpoint } from './inspect-checkpoint.js';
 import { type Trainable, trainableNames } from './trainable.js';
 import { nativeConfig } from './vla-model.js';
@@ -84,6 +89,24 @@ export interface VlaExample extends VlaInput {
    * prefix for each of the `times` of [0, 1), all on one prefix; under other masks one time.
    */
   noise?: { times: ArrayLike<number>; seed: number };
+  /** Learns from chains of the sampler by the clipped policy objective, in place of `targets`, `weights` and `noise`. */
+  chains?: VlaChains;
+}
+
+/** Chains that begin with the same prefix, [chains, counted rows] each. */
+export interface VlaChains {
+  /** What the network read. */
+  states: Int32Array;
+  /** What was drawn then. */
+  chosen: Int32Array;
+  /** How much better than the others that was. */
+  advantage: Float32Array;
+  /** Of what was drawn, when it was drawn. */
+  logProbability: Float32Array;
+  /** Ratios of probabilities count between 1 - clip and 1 + clip. Default 0.2. */
+  clip?: number;
+  /** That tokens were drawn at; default 1. */
+  temperature?: number;
 }
 
 /** What {@link VlaTrainer.step} tells. */
@@ -116,7 +139,7 @@ const kKnown: ReadonlySet<string> = new Set([
 ]);
 const kMax = 2 ** 31 - 1;
 const kNoTriplets = { firstId: 0, count: 0 };
-const kNoWeights = new Float32Array(0);
+const kNoFloats = new Float32Array(0);
 
 /**
  * Trains any tensors of a vision-language model in float32: loss of the shifted logits under any mask, with or without
@@ -178,25 +201,18 @@ export class VlaTrainer {
    */
   async step(batch: readonly VlaExample[], learningRate: number): Promise<VlaTrainerStep> {
     this.#assertOpen();
-    if (!Array.isArray(batch)) throw argumentError('batch', 'an array of examples', batch);
-    const examples = (batch as readonly VlaExample[]).map((example) => {
-      const { range, noise, weights = kNoWeights } = example;
-      if (range !== undefined) checkRange('range', range, kMax);
-      if (!(weights instanceof Float32Array)) {
-        throw argumentError('weights', 'a Float32Array', weights);
-      }
-      return {
-        ...nativeInput(example, 0),
-        targets: int32('targets', example.targets),
-        counted: Uint8Array.from(example.counted, (value) => (value ? 1 : 0)),
-        weights,
-        begin: range?.begin ?? 0,
-        end: range?.end ?? 0,
-        times: Float64Array.from(noise?.times ?? []),
-        seed: noise === undefined ? 0 : integer('noise.seed', noise.seed, 0, 2 ** 53 - 1),
-      };
-    });
-    return native().vlaTrainerStep(this.#native, examples, learningRate);
+    return native().vlaTrainerStep(this.#native, nativeBatch(batch), learningRate);
+  }
+
+  /**
+   * Log-probabilities of the targets, or of what the chains chose, of all counted rows: example by example, copy by copy.
+   * A forward pass alone.
+   *
+   * @throws (rejects) as {@link step}
+   */
+  async logProbabilities(batch: readonly VlaExample[]): Promise<Float32Array> {
+    this.#assertOpen();
+    return native().vlaTrainerLogProbabilities(this.#native, nativeBatch(batch));
   }
 
   /** Weights by name. */
@@ -239,4 +255,33 @@ export class VlaTrainer {
   #assertOpen(): void {
     if (this.#closed) throw new WamFlowError('ERR_CLOSED', 'the trainer was closed');
   }
+}
+
+function nativeBatch(batch: readonly VlaExample[]): NativeVlaExample[] {
+  if (!Array.isArray(batch)) throw argumentError('batch', 'an array of examples', batch);
+  return (batch as readonly VlaExample[]).map((example) => {
+    const { range, noise, chains, weights = kNoFloats } = example;
+    if (range !== undefined) checkRange('range', range, kMax);
+    return {
+      ...nativeInput(example, 0),
+      targets: int32('targets', example.targets),
+      counted: Uint8Array.from(example.counted, (value) => (value ? 1 : 0)),
+      weights: float32('weights', weights),
+      begin: range?.begin ?? 0,
+      end: range?.end ?? 0,
+      times: Float64Array.from(noise?.times ?? []),
+      seed: noise === undefined ? 0 : integer('noise.seed', noise.seed, 0, 2 ** 53 - 1),
+      states: int32('chains.states', chains?.states ?? []),
+      chosen: int32('chains.chosen', chains?.chosen ?? []),
+      advantage: float32('chains.advantage', chains?.advantage ?? kNoFloats),
+      logProbability: float32('chains.logProbability', chains?.logProbability ?? kNoFloats),
+      clip: chains?.clip ?? 0.2,
+      temperature: chains?.temperature ?? 1,
+    };
+  });
+}
+
+function float32(name: string, values: unknown): Float32Array {
+  if (values instanceof Float32Array) return values;
+  throw argumentError(name, 'a Float32Array', values);
 }

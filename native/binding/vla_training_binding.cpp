@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string>
@@ -55,36 +56,46 @@ Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
   return {info.Env(), training->start(info.Env())};
 }
 
-/// vlaTrainerStep(trainer, batch, learningRate): batch is an array of { ids, imageMask, pixels, mask, prefixRows, targets,
-/// counted, weights, begin, end, times, seed }. A learning rate of 0 leaves the weights as they are.
-Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
-  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
-  if (!info[1].IsArray()) throw Error("ERR_ARGUMENT", "batch: expected an array");
-  const auto array = info[1].As<Napi::Array>();
+/// An array of { ids, imageMask, pixels, mask, prefixRows, targets, counted, weights, begin, end, times, seed, states, chosen,
+/// advantage, logProbability, clip, temperature }.
+std::shared_ptr<std::vector<vla::VlaExample>> read_batch(const Napi::Value& value, const vla::VlaConfig& config) {
+  if (!value.IsArray()) throw Error("ERR_ARGUMENT", "batch: expected an array");
+  const auto array = value.As<Napi::Array>();
   if (array.Length() < 1 || array.Length() > kMaxBatch) {
     throw Error("ERR_RANGE", "batch: expected 1 to " + std::to_string(kMaxBatch) + " examples");
   }
-  const double rate = number_value(info[2], "learningRate");
   auto batch = std::make_shared<std::vector<vla::VlaExample>>();
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::HandleScope scope(value.Env());
     const Fields fields(array.Get(i), "batch[" + std::to_string(i) + "]");
-    VlaInput input = read_vla_input(fields, training.config());
-    const auto targets = fields.array_of<std::int32_t>("targets");
-    const auto counted = fields.array_of<std::uint8_t>("counted");
+    VlaInput input = read_vla_input(fields, config);
     vla::VlaExample example;
     example.x_t = std::move(input.ids), example.image = std::move(input.image);
     example.pixels = std::move(input.pixels), example.images = input.images;
     example.mask = input.mask, example.prefix_rows = input.prefix_rows;
-    example.x_1.assign(targets.begin(), targets.end());
-    example.counted.assign(counted.begin(), counted.end());
-    const auto weights = fields.array_of<float>("weights");
-    example.weights.assign(weights.begin(), weights.end());
+    const auto copy = [&]<class To>(const char* name, std::vector<To>& to, auto from) {
+      const auto values = fields.array_of<decltype(from)>(name);
+      to.assign(values.begin(), values.end());
+    };
+    copy("targets", example.x_1, std::int32_t{}), copy("counted", example.counted, std::uint8_t{});
+    copy("weights", example.weights, float{}), copy("times", example.times, double{});
     example.range = {fields.integer("begin", 0, kMaxInt), fields.integer("end", 0, kMaxInt)};
-    const auto times = fields.array_of<double>("times");
-    example.times.assign(times.begin(), times.end());
     example.seed = static_cast<std::uint64_t>(fields.integer64("seed", 0, kMaxSeed));
+    vla::Policy& policy = example.policy;
+    copy("states", policy.states, std::int32_t{}), copy("chosen", policy.chosen, std::int32_t{});
+    copy("advantage", policy.advantage, float{}), copy("logProbability", policy.log_probability, float{});
+    policy.clip = static_cast<real>(fields.number("clip"));
+    policy.temperature = static_cast<real>(fields.number("temperature"));
     batch->push_back(std::move(example));
   }
+  return batch;
+}
+
+/// vlaTrainerStep(trainer, batch, learningRate). A learning rate of 0 leaves the weights as they are.
+Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
+  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
+  const auto batch = read_batch(info[1], training.config());
+  const double rate = number_value(info[2], "learningRate");
   auto step = std::make_shared<vla::VlaStep>();
   return {info.Env(), training.call(
                           info.Env(),
@@ -99,6 +110,21 @@ Napi::Value vla_trainer_step(const Napi::CallbackInfo& info) {
                             result.Set("tripletLoss", Napi::Number::New(env, step->triplet_loss));
                             return result;
                           })};
+}
+
+/// vlaTrainerLogProbabilities(trainer, batch)
+Napi::Value vla_trainer_log_probabilities(const Napi::CallbackInfo& info) {
+  VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
+  const auto batch = read_batch(info[1], training.config());
+  auto rows = std::make_shared<std::vector<float>>();
+  return {info.Env(),
+          training.call(
+              info.Env(), [batch, rows](vla::VlaTrainer& trainer) { *rows = trainer.log_probabilities(*batch); },
+              [rows](napi_env env) -> napi_value {
+                Napi::Float32Array array = Napi::Float32Array::New(env, rows->size());
+                std::copy(rows->begin(), rows->end(), array.Data());
+                return array;
+              })};
 }
 
 /// vlaTrainerTensors(trainer, names, gradients)
@@ -146,6 +172,7 @@ Napi::Value close_vla_trainer(const Napi::CallbackInfo& info) {
 void register_vla_training(Napi::Object exports) {
   define<&create_vla_trainer>(exports, "createVlaTrainer");
   define<&vla_trainer_step>(exports, "vlaTrainerStep");
+  define<&vla_trainer_log_probabilities>(exports, "vlaTrainerLogProbabilities");
   define<&vla_trainer_tensors>(exports, "vlaTrainerTensors");
   define<&vla_trainer_moments>(exports, "vlaTrainerMoments");
   define<&restore_vla_trainer>(exports, "restoreVlaTrainer");

@@ -274,6 +274,67 @@ TEST(vla_trainer_triplets_add_their_gradient_and_bring_numbers_into_order) {
   CHECK(last < 0.5 * first);
 }
 
+/// Two chains on one prefix: the clipped objective from log-probabilities of the rows, and its gradient.
+TEST(vla_trainer_learns_from_chains_by_the_clipped_objective) {
+  Bench b;
+  VlaExample e = example_of(b.config);
+  e.range = {10, 50};
+  const int each = e.counted_rows();
+  test::Uniforms uniforms(23);
+  for (int i = 0; i < 2 * each; ++i) {
+    e.policy.states.push_back(10 + static_cast<int>(uniforms.next() * 40));
+    e.policy.chosen.push_back(10 + static_cast<int>(uniforms.next() * 40));
+    e.policy.advantage.push_back(uniforms.next(-1, 1));
+  }
+  e.policy.temperature = 2;
+  // Each chain as an example that reads its states.
+  std::vector<double> expected;
+  for (int chain = 0; chain < 2; ++chain) {
+    VlaExample plain = e;
+    plain.policy = {};
+    int k = chain * each;
+    for (std::size_t i = 0; i < e.x_t.size(); ++i) {
+      if (e.counted[i] == 0) continue;
+      plain.x_t[i] = e.policy.states[static_cast<std::size_t>(k)];
+      plain.x_1[i] = e.policy.chosen[static_cast<std::size_t>(k++)];
+    }
+    VlaTrainer trainer(b.config, *b.source, *b.backend, limits({"language_model.model.norm.weight"}));
+    const auto rows = trainer.log_probabilities({plain});
+    CHECK_EQ(rows.size(), static_cast<std::size_t>(each));
+    double sum = 0;
+    for (const float row : rows) sum -= static_cast<double>(row);
+    CHECK_NEAR(trainer.gradients({plain}).loss, sum / each, 1e-5);
+  }
+  e.policy.log_probability.assign(e.policy.chosen.size(), 0);
+  VlaTrainer trainer(b.config, *b.source, *b.backend, limits({"language_model.model.norm.weight"}));
+  const auto now = trainer.log_probabilities({e});
+  for (std::size_t i = 0; i < now.size(); ++i)
+    e.policy.log_probability[i] = static_cast<real>(now[i]) + static_cast<real>(0.15 * (static_cast<int>(i % 5) - 2));
+  double objective = 0;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const double ratio = std::exp(static_cast<double>(now[i]) - static_cast<double>(e.policy.log_probability[i]));
+    const auto advantage = static_cast<double>(e.policy.advantage[i]);
+    objective -= std::min(ratio * advantage, std::clamp(ratio, 0.8, 1.2) * advantage) / static_cast<double>(now.size());
+  }
+  CHECK_NEAR(trainer.gradients({e}).loss, objective, 1e-5);
+  const std::vector<std::string> names = {"language_model.model.layers.1.mlp.down_proj.weight",
+                                          "aligner.layers.0.weight"};
+  for (const model::NamedTensor& gradient : b.gradients({e}, limits(names))) {
+    const test::Context at(gradient.name);
+    const auto largest = std::max_element(gradient.data.begin(), gradient.data.end(),
+                                          [](float x, float y) { return std::abs(x) < std::abs(y); });
+    float& weight = b.source->values(gradient.name)[static_cast<std::size_t>(largest - gradient.data.begin())];
+    const float before = weight;
+    weight = before + 2e-3F;
+    const double above = b.loss(e), high = weight;
+    weight = before - 2e-3F;
+    CHECK_NEAR((above - b.loss(e)) / (high - weight), *largest, 0.03 * std::abs(*largest) + 1e-4);
+    weight = before;
+  }
+  e.policy.states.pop_back();
+  CHECK_EQ(std::string(code_of([&] { trainer.gradients({e}); })), "ERR_SHAPE");
+}
+
 TEST(vla_trainer_goes_on_from_weights_and_moments_with_the_same_bits) {
   Bench b;
   const VlaTrainConfig train = limits(all_names(b.config));

@@ -1,6 +1,7 @@
 #pragma once
 // One sequence to learn from, and which rows the network runs for it.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -8,6 +9,13 @@
 #include "vla/vla_runner.h"
 
 namespace wam::vla {
+
+/// Chains of the sampler, [copies, counted rows] each: what the network read, what was drawn, and how good that was.
+struct Policy {
+  std::vector<std::int32_t> states, chosen;
+  std::vector<real> advantage, log_probability;  // the latter when it was drawn
+  real clip = static_cast<real>(0.2), temperature = 1;
+};
 
 struct VlaExample {
   std::vector<std::int32_t> x_t;      // [tokens] what the network reads
@@ -25,9 +33,16 @@ struct VlaExample {
   /// the prefix for each time, all on one prefix; under other masks there is one time.
   std::vector<double> times;
   std::uint64_t seed = 0;  // of the noise
+  /// Not empty: learnt from by the policy objective, in place of `x_1` and `times`. A copy for each chain.
+  Policy policy;
 
   int tokens() const { return static_cast<int>(x_t.size()); }
-  int copies() const { return times.empty() ? 1 : static_cast<int>(times.size()); }
+  int counted_rows() const { return static_cast<int>(std::count_if(counted.begin(), counted.end(), is_set)); }
+  int copies() const {
+    if (!policy.chosen.empty()) return static_cast<int>(policy.chosen.size()) / std::max(counted_rows(), 1);
+    return times.empty() ? 1 : static_cast<int>(times.size());
+  }
+  static bool is_set(std::uint8_t mark) { return mark != 0; }
   /// Rows before those that are copied.
   int prefix() const { return mask == Mask::prefix ? prefix_rows : tokens(); }
   int rows() const { return prefix() + copies() * (tokens() - prefix()); }

@@ -98,13 +98,14 @@ void VlaTrainer::reserve(Arena& arena) {
   head_input_ = arena.take<real>(tokens * hidden), dhead_input_ = arena.take<real>(tokens * hidden);
   const auto rows = static_cast<std::size_t>(logit_rows(config_, train_.tokens));
   logits_ = arena.take<real>(rows * static_cast<std::size_t>(config_.language.vocab));
-  loss_ = arena.take<real>(rows);
+  loss_ = arena.take<real>(rows), log_probability_ = arena.take<real>(rows);
   x_t_ = arena.take<std::int32_t>(tokens);
   staged_.clear();
   for (Staged<std::int32_t>* list : {&ids_, &position_, &row_, &target_}) list->reserve(staged_, tokens);
   for (Staged<std::int32_t>* list : {&image_row_, &image_at_})
     list->reserve(staged_, static_cast<std::size_t>(train_.images) * patches);
   weight_.reserve(staged_, tokens);
+  for (Staged<real>& list : policy_) list.reserve(staged_, tokens);
   const int copies = std::min(train_.copies, train_.tokens);
   all_.reserve(staged_, 1, copies), last_.reserve(staged_, 1, copies);
   staged_.take(arena, backend_);
@@ -163,6 +164,13 @@ void VlaTrainer::set_rows(const VlaExample& e) {
     if (e.image[static_cast<std::size_t>(i)] == 0) continue;
     const auto at = static_cast<std::size_t>(k);
     image_row_[at] = k++, image_at_[at] = i;
+  }
+  const int each = e.counted_rows();
+  for (int copy = 0; copy < copies && !e.policy.states.empty(); ++copy) {
+    for (int i = 0, k = copy * each; i < n; ++i) {
+      if (e.counted[static_cast<std::size_t>(i)] == 0) continue;
+      ids_[static_cast<std::size_t>(e.row(i, copy))] = e.policy.states[static_cast<std::size_t>(k++)];
+    }
   }
   if (e.times.empty()) return;
   const TokenRange range = e.range.count() > 0 ? e.range : TokenRange{0, config_.language.vocab};
@@ -223,8 +231,10 @@ void VlaTrainer::embed(const VlaExample& e, bool backward, const real* dx) {
   }
 }
 
-/// Loss of the first `rows` listed rows, and the gradients of their hidden rows.
-double VlaTrainer::head(const VlaExample& e, int rows, const real* normed) {
+/// Loss of the first `rows` listed rows and the log-probabilities of their targets, appended; with `backward` also the
+/// gradients of their hidden rows.
+double VlaTrainer::head(const VlaExample& e, int rows, const real* normed, bool backward,
+                        std::vector<float>* log_probability) {
   const int hidden = config_.language.hidden;
   const TokenRange range = e.range.count() > 0 ? e.range : TokenRange{0, config_.language.vocab};
   const int width = range.count();
@@ -237,10 +247,31 @@ double VlaTrainer::head(const VlaExample& e, int rows, const real* normed) {
     const int count = std::min(most, rows - begin);
     const std::int64_t at = std::int64_t{begin} * hidden;
     model::apply(backend_, {block_, nullptr}, head, count, head_input_ + at, hidden, logits_, width);
-    backend_.cross_entropy(count, width, logits_, width, target_.device() + begin,
-                           e.range.count() > 0 ? static_cast<real>(train_.smear) : 0, weight_.device() + begin, loss_,
-                           logits_, width);
+    const bool policy = !e.policy.chosen.empty();
+    if (log_probability != nullptr || policy) {
+      PolicyLoss p;
+      p.rows = count, p.vocab = width;
+      p.logits = logits_, p.ldl = width;
+      p.temperature = policy ? e.policy.temperature : 1, p.clip = e.policy.clip;
+      p.token = target_.device() + begin;
+      p.old_log_probability = policy_[0].device() + begin, p.advantage = policy_[1].device() + begin;
+      p.weight = weight_.device() + begin;
+      p.loss = loss_, p.log_probability = log_probability != nullptr ? log_probability_ : nullptr;
+      if (policy && backward) p.dlogits = logits_, p.lddl = width;
+      backend_.policy_loss(p);
+      if (log_probability != nullptr) {
+        std::vector<real> part(static_cast<std::size_t>(count));
+        backend_.download(part.data(), log_probability_, part.size() * sizeof(real));
+        log_probability->insert(log_probability->end(), part.begin(), part.end());
+      }
+    }
+    if (!policy) {
+      backend_.cross_entropy(count, width, logits_, width, target_.device() + begin,
+                             e.range.count() > 0 ? static_cast<real>(train_.smear) : 0, weight_.device() + begin, loss_,
+                             logits_, width);
+    }
     backend_.download(&losses[static_cast<std::size_t>(begin)], loss_, static_cast<std::size_t>(count) * sizeof(real));
+    if (!backward) continue;
     model::apply_backward(backend_, block_, head, count, head_input_ + at, hidden, logits_, width, dhead_input_ + at,
                           hidden, gradients_);
   }
@@ -249,8 +280,9 @@ double VlaTrainer::head(const VlaExample& e, int rows, const real* normed) {
   return loss;
 }
 
-/// Adds the gradients of one example to those of the batch; returns its part of the loss.
-double VlaTrainer::run(const VlaExample& e, std::int64_t counted) {
+/// Adds the gradients of one example to those of the batch, or with `log_probability` computes that of its targets alone;
+/// returns its part of the loss.
+double VlaTrainer::run(const VlaExample& e, std::int64_t counted, std::vector<float>* log_probability) {
   const int hidden = config_.language.hidden, n = e.rows(), prefix = e.prefix(), patches = config_.vision.tokens();
   const TokenRange range = e.range.count() > 0 ? e.range : TokenRange{0, config_.language.vocab};
   for (int i = 0; i < e.images; ++i) tower_.encode(i, e.pixels.data() + i * config_.vision.pixels(), nullptr, {});
@@ -265,10 +297,16 @@ double VlaTrainer::run(const VlaExample& e, std::int64_t counted) {
           (e.weights.empty() ? 1.0 : static_cast<double>(e.weights[k])) / static_cast<double>(counted);
       if (i == 0) {  // its logits are 0, whatever the weights are
         loss += std::log(static_cast<double>(range.count())) * weight;
+        if (log_probability != nullptr) log_probability->push_back(-std::log(static_cast<float>(range.count())));
         continue;
       }
       row_[at] = e.predictor(i, copy), target_[at] = e.x_1[k] - range.begin;
       weight_[at] = static_cast<real>(weight);
+      policy_[0][at] = policy_[1][at] = 0;
+      if (!e.policy.chosen.empty()) {
+        target_[at] = e.policy.chosen[at] - range.begin;
+        policy_[0][at] = e.policy.log_probability[at], policy_[1][at] = e.policy.advantage[at];
+      }
       first = std::min(first, row_[at]);
       ++rows;
     }
@@ -285,7 +323,8 @@ double VlaTrainer::run(const VlaExample& e, std::int64_t counted) {
   embed(e, false, nullptr);
   const model::Weights weights{block_, nullptr};
   const real* normed = decoder_.forward(weights, 0, n, last_begin, all_, last_, position_.device(), {});
-  loss += head(e, rows, normed);
+  loss += head(e, rows, normed, log_probability == nullptr, log_probability);
+  if (log_probability != nullptr) return loss;
   backend_.fill(std::int64_t{n} * hidden, 0, dnormed_);
   backend_.embedding_backward(rows, hidden, row_.device(), dhead_input_, hidden, dnormed_);
   const real* dx = decoder_.backward(weights, n, last_begin, all_, last_, position_.device(), {}, dnormed_, gradients_);
@@ -318,17 +357,31 @@ double VlaTrainer::triplets() {
                                  t.weight);
 }
 
-VlaStep VlaTrainer::gradients(const std::vector<VlaExample>& batch) {
+std::int64_t VlaTrainer::check(const std::vector<VlaExample>& batch) const {
   std::int64_t counted = 0;
   for (const VlaExample& e : batch) {
     check_example(e, config_, {train_.tokens, train_.images, train_.copies});
-    counted += e.copies() * std::count_if(e.counted.begin(), e.counted.end(), [](std::uint8_t c) { return c != 0; });
+    counted += std::int64_t{e.copies()} * e.counted_rows();
   }
   if (counted == 0) throw Error("ERR_ARGUMENT", "batch: expected at least one row that counts in the loss");
+  return counted;
+}
+
+std::vector<float> VlaTrainer::log_probabilities(const std::vector<VlaExample>& batch) {
+  const std::int64_t counted = check(batch);
+  const FlushDenormals flush;
+  std::vector<float> out;
+  out.reserve(static_cast<std::size_t>(counted));
+  for (const VlaExample& e : batch) run(e, counted, &out);
+  return out;
+}
+
+VlaStep VlaTrainer::gradients(const std::vector<VlaExample>& batch) {
+  const std::int64_t counted = check(batch);
   const FlushDenormals flush;
   gradients_.clear(backend_);
   VlaStep step;
-  for (const VlaExample& e : batch) step.loss += run(e, counted);
+  for (const VlaExample& e : batch) step.loss += run(e, counted, nullptr);
   if (train_.triplet.count > 0) step.triplet_loss = triplets() / std::max(train_.triplet.weight, 1e-300);
   double squares = 0;
   for (const Trained& t : trained_) squares += backend_.sum_squares(t.spec->count, gradients_.at(t.spec->offset));

@@ -64,6 +64,8 @@ class VlaTrainer {
 
   /// Loss and gradients of a batch; the weights stay. Throws Error: ERR_RANGE, ERR_SHAPE for an example that does not fit.
   VlaStep gradients(const std::vector<VlaExample>& batch);
+  /// Of the targets (or chosen tokens) of all counted rows, example by example, copy by copy: [rows].
+  std::vector<float> log_probabilities(const std::vector<VlaExample>& batch);
   /// One update with the gradients of the last call.
   void update(double learning_rate, double grad_norm);
 
@@ -85,8 +87,10 @@ class VlaTrainer {
   TokenMetric metric(TokenRange range);
   void set_rows(const VlaExample& example);
   void embed(const VlaExample& example, bool backward, const real* dx);
-  double head(const VlaExample& example, int rows, const real* normed);
-  double run(const VlaExample& example, std::int64_t counted);
+  std::int64_t check(const std::vector<VlaExample>& batch) const;
+  double head(const VlaExample& example, int rows, const real* normed, bool backward,
+              std::vector<float>* log_probability);
+  double run(const VlaExample& example, std::int64_t counted, std::vector<float>* log_probability);
   double triplets();
 
   const VlaConfig config_;
@@ -104,7 +108,7 @@ class VlaTrainer {
   model::Decoder decoder_;
   StagedBlock staged_, noise_, triplet_;
   Staged<std::int32_t> ids_, position_, image_row_, image_at_, row_, target_;
-  Staged<real> weight_, beta_, margin_;
+  Staged<real> weight_, policy_[2], beta_, margin_;
   Staged<std::int32_t> x_1_, anchor_, positive_, negative_;
   Staged<float> draw_;
   std::int32_t* x_t_ = nullptr;
@@ -112,6 +116,7 @@ class VlaTrainer {
   std::vector<std::pair<TokenRange, std::unique_ptr<PackedTable>>> packed_;
   model::Segments all_, last_;
   real *dnormed_ = nullptr, *head_input_ = nullptr, *dhead_input_ = nullptr, *logits_ = nullptr, *loss_ = nullptr;
+  real* log_probability_ = nullptr;
   real* dimage_ = nullptr;
   Arena arena_;
 };
