@@ -122,6 +122,7 @@
       "native/vla/checkpoint_files.cpp",
       "native/vla/gradient_store.cpp",
       "native/vla/json_reader.cpp",
+      "native/vla/lora.cpp",
       "native/vla/manifest.cpp",
       "native/vla/mapped_file.cpp",
       "native/vla/name_list.cpp",

@@ -79,7 +79,7 @@ struct Bench {
 
   std::vector<model::NamedTensor> gradients(const std::vector<VlaExample>& batch, const VlaTrainConfig& train,
                                             VlaStep* step = nullptr) const {
-    VlaTrainer trainer(config, *source, *backend, train);
+    VlaTrainer trainer(config, source, *backend, train);
     const VlaStep made = trainer.gradients(batch);
     if (step != nullptr) *step = made;
     return trainer.tensors(train.trainable, true);
@@ -137,7 +137,7 @@ TEST(vla_trainer_keeps_no_gradients_of_frozen_matrices) {
   const VlaExample e = example_of(b.config);
   const std::string query = "language_model.model.layers.1.self_attn.q_proj.weight";
   const auto all = b.gradients({e}, limits(all_names(b.config)));
-  VlaTrainer trainer(b.config, *b.source, *b.backend, limits({query}));
+  VlaTrainer trainer(b.config, b.source, *b.backend, limits({query}));
   trainer.gradients({e});
   const auto one = trainer.tensors({query}, true);
   for (const model::NamedTensor& gradient : all) {
@@ -145,7 +145,8 @@ TEST(vla_trainer_keeps_no_gradients_of_frozen_matrices) {
   }
   CHECK_EQ(std::string(code_of([&] { trainer.tensors({"language_model.lm_head.weight"}, true); })), "ERR_ARGUMENT");
   const VlaNetwork network(b.config, Residency::block);
-  CHECK(GradientStore(network, {query}).size() < network.layout.size() / 10);
+  LoraAdapters none(network, {});
+  CHECK(GradientStore(network, {query}, none, *b.backend).size() < network.layout.size() / 10);
 }
 
 /// Noise at a large inverse temperature leaves the targets as they are, so that copies are the clean example.
@@ -200,7 +201,7 @@ TEST(vla_trainer_noise_follows_the_path) {
     p /= sum, mean += p * loss, second += p * loss * loss;
   }
   constexpr int kDraws = 2000;
-  VlaTrainer trainer(b.config, *b.source, *b.backend, limits({"language_model.model.norm.weight"}));
+  VlaTrainer trainer(b.config, b.source, *b.backend, limits({"language_model.model.norm.weight"}));
   double drawn = 0;
   e.times = {t, t, t, t};
   for (int i = 0; i < kDraws / 4; ++i) {
@@ -263,7 +264,7 @@ TEST(vla_trainer_triplets_add_their_gradient_and_bring_numbers_into_order) {
     table[k] = before;
     CHECK_NEAR(with[0].data[k] - without[0].data[k], slope, 2e-3 * std::abs(slope) + 2e-5);
   }
-  VlaTrainer trainer(b.config, *b.source, *b.backend, train);
+  VlaTrainer trainer(b.config, b.source, *b.backend, train);
   const double first = trainer.gradients({e}).triplet_loss;
   double last = 0;
   for (int i = 0; i < 150; ++i) {
@@ -298,7 +299,7 @@ TEST(vla_trainer_learns_from_chains_by_the_clipped_objective) {
       plain.x_t[i] = e.policy.states[static_cast<std::size_t>(k)];
       plain.x_1[i] = e.policy.chosen[static_cast<std::size_t>(k++)];
     }
-    VlaTrainer trainer(b.config, *b.source, *b.backend, limits({"language_model.model.norm.weight"}));
+    VlaTrainer trainer(b.config, b.source, *b.backend, limits({"language_model.model.norm.weight"}));
     const auto rows = trainer.log_probabilities({plain});
     CHECK_EQ(rows.size(), static_cast<std::size_t>(each));
     double sum = 0;
@@ -306,7 +307,7 @@ TEST(vla_trainer_learns_from_chains_by_the_clipped_objective) {
     CHECK_NEAR(trainer.gradients({plain}).loss, sum / each, 1e-5);
   }
   e.policy.log_probability.assign(e.policy.chosen.size(), 0);
-  VlaTrainer trainer(b.config, *b.source, *b.backend, limits({"language_model.model.norm.weight"}));
+  VlaTrainer trainer(b.config, b.source, *b.backend, limits({"language_model.model.norm.weight"}));
   const auto now = trainer.log_probabilities({e});
   for (std::size_t i = 0; i < now.size(); ++i)
     e.policy.log_probability[i] = static_cast<real>(now[i]) + static_cast<real>(0.15 * (static_cast<int>(i % 5) - 2));
@@ -346,27 +347,107 @@ TEST(vla_trainer_goes_on_from_weights_and_moments_with_the_same_bits) {
       trainer.update(1e-3, trainer.gradients({e}).grad_norm);
     }
   };
-  VlaTrainer whole(b.config, *b.source, *b.backend, train), half(b.config, *b.source, *b.backend, train);
+  VlaTrainer whole(b.config, b.source, *b.backend, train), half(b.config, b.source, *b.backend, train);
   update(whole, 0, 4), update(half, 0, 2);
-  MadeUpSource saved;
-  for (const auto& t : half.tensors(train.trainable, false)) saved.add(t.name, t.shape, {t.data.begin(), t.data.end()});
+  const auto saved = std::make_shared<MadeUpSource>();
+  for (const auto& t : half.tensors(train.trainable, false)) saved->add(t.name, t.shape, {t.data.begin(), t.data.end()});
   VlaTrainer resumed(b.config, saved, *b.backend, train);
   if (kDouble) return;  // files hold floats
-  resumed.restore(half.moments(), half.steps_done());
+  resumed.restore(half.state(), half.steps_done());
   CHECK_EQ(resumed.steps_done(), 2);
   update(resumed, 2, 4);
   const auto expected = whole.tensors(train.trainable, false), received = resumed.tensors(train.trainable, false);
   for (std::size_t i = 0; i < expected.size(); ++i)
     CHECK_SAME_BITS(received[i].data.data(), expected[i].data.data(), expected[i].data.size());
-  auto moments = half.moments();
+  auto moments = half.state();
   moments.pop_back();
   CHECK_EQ(std::string(code_of([&] { resumed.restore(moments, 2); })), "ERR_CHECKPOINT_CORRUPT");
+}
+
+TEST(vla_trainer_adapters_learn_and_leave_all_else_as_it_was) {
+  Bench b;
+  const VlaExample e = example_of(b.config);
+  const std::string layer = "language_model.model.layers.";
+  VlaTrainConfig train = limits({});
+  train.lora.rank = 3, train.lora.alpha = 6;
+  for (const char* name : {"0.self_attn.k_proj.weight", "0.self_attn.v_proj.weight", "2.self_attn.q_proj.weight",
+                           "1.mlp.up_proj.weight", "1.mlp.down_proj.weight", "2.self_attn.o_proj.weight"})
+    train.lora.targets.push_back(layer + name);
+  const auto all = all_names(b.config);
+  std::vector<std::string> adapters;
+  for (const std::string& name : train.lora.targets)
+    for (const char* side : {".lora_A.weight", ".lora_B.weight"})
+      adapters.push_back(name.substr(0, name.rfind('.')) + side);
+  VlaTrainer trainer(b.config, b.source, *b.backend, train);
+  const double first = trainer.gradients({e}).loss;
+  CHECK_NEAR(first, b.loss(e), kDouble ? 1e-12 : 1e-6);  // B is 0
+  for (int i = 0; i < 30; ++i) trainer.update(3e-3, trainer.gradients({e}).grad_norm);
+  CHECK(trainer.gradients({e}).loss < 0.8 * first);
+  const auto after = trainer.tensors(all, false), values = trainer.tensors(adapters, false);
+  for (const model::NamedTensor& tensor : after) {
+    const test::Context at(tensor.name);
+    const auto& before = b.source->values(tensor.name);
+    const auto target = std::find(train.lora.targets.begin(), train.lora.targets.end(), tensor.name);
+    if (target == train.lora.targets.end()) {
+      CHECK_SAME_BITS(tensor.data.data(), before.data(), before.size());
+      continue;
+    }
+    const auto k = static_cast<std::size_t>(target - train.lora.targets.begin());
+    const std::vector<float>&a = values[2 * k].data, &up = values[2 * k + 1].data;
+    const auto columns = static_cast<std::size_t>(tensor.shape[1]);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      double sum = before[i];
+      for (std::size_t r = 0; r < 3; ++r)
+        sum += static_cast<double>(up[i / columns * 3 + r]) * static_cast<double>(a[r * columns + i % columns]);
+      CHECK_NEAR(tensor.data[i], sum, 1e-6);
+    }
+  }
+  // Gradients of A and B against differences of the loss; values go in as a state.
+  trainer.gradients({e});
+  for (const model::NamedTensor& gradient : trainer.tensors(adapters, true)) {
+    const test::Context at(gradient.name);
+    const auto largest = std::max_element(gradient.data.begin(), gradient.data.end(),
+                                          [](float x, float y) { return std::abs(x) < std::abs(y); });
+    CHECK(*largest != 0);
+    const auto index = static_cast<std::size_t>(largest - gradient.data.begin());
+    std::vector<model::NamedTensor> state = trainer.state();
+    const auto value = std::find_if(state.begin(), state.end(), [&](const auto& t) { return t.name == "adapter." + gradient.name; });
+    const float kept = value->data[index];
+    const auto loss_at = [&](float moved) {
+      value->data[index] = moved;
+      VlaTrainer other(b.config, b.source, *b.backend, train);
+      other.restore(state, 5);
+      return other.gradients({e}).loss;
+    };
+    const float above = kept + 3e-3F, below = kept - 3e-3F;
+    const double slope = (loss_at(above) - loss_at(below)) / (above - below);
+    CHECK_NEAR(slope, *largest, 0.03 * std::abs(*largest) + 2e-4);
+  }
+  // A run that goes on.
+  VlaTrainer resumed(b.config, b.source, *b.backend, train);
+  if (!kDouble) {
+    resumed.restore(trainer.state(), trainer.steps_done());
+    for (VlaTrainer* one : {&trainer, &resumed}) one->update(1e-3, one->gradients({e}).grad_norm);
+    const auto expected = trainer.tensors(all, false), received = resumed.tensors(all, false);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK_SAME_BITS(received[i].data.data(), expected[i].data.data(), expected[i].data.size());
+  }
+  const auto code = [&](const std::function<void(VlaTrainConfig&)>& spoil) {
+    VlaTrainConfig bad = train;
+    spoil(bad);
+    return std::string(code_of([&] { VlaTrainer(b.config, b.source, *b.backend, bad); }));
+  };
+  CHECK_EQ(code([](VlaTrainConfig& c) { c.lora.rank = 33; }), "ERR_CONFIG");
+  CHECK_EQ(code([](VlaTrainConfig& c) { c.lora.alpha = 0; }), "ERR_CONFIG");
+  CHECK_EQ(code([](VlaTrainConfig& c) { c.lora.targets.push_back("nothing"); }), "ERR_CONFIG");
+  CHECK_EQ(code([](VlaTrainConfig& c) { c.lora.targets.push_back("language_model.model.norm.weight"); }), "ERR_CONFIG");
+  CHECK_EQ(code([&](VlaTrainConfig& c) { c.trainable = {layer + "0.self_attn.q_proj.weight"}; }), "ERR_CONFIG");
 }
 
 TEST(vla_trainer_refuses_examples_and_settings_that_do_not_fit) {
   Bench b;
   const std::string norm = "language_model.model.norm.weight";
-  VlaTrainer trainer(b.config, *b.source, *b.backend, limits({norm}));
+  VlaTrainer trainer(b.config, b.source, *b.backend, limits({norm}));
   const auto code = [&](const std::function<void(VlaExample&)>& spoil) {
     VlaExample e = example_of(b.config);
     spoil(e);
@@ -390,7 +471,7 @@ TEST(vla_trainer_refuses_examples_and_settings_that_do_not_fit) {
   const auto config = [&](const std::function<void(VlaTrainConfig&)>& spoil) {
     VlaTrainConfig train = limits({norm});
     spoil(train);
-    return std::string(code_of([&] { VlaTrainer(b.config, *b.source, *b.backend, train); }));
+    return std::string(code_of([&] { VlaTrainer(b.config, b.source, *b.backend, train); }));
   };
   CHECK_EQ(config([](VlaTrainConfig&) {}), "");
   CHECK_EQ(config([&](VlaTrainConfig& c) { c.trainable = {norm, norm}; }), "ERR_CONFIG");

@@ -18,7 +18,7 @@ constexpr std::int64_t kReadAtATime = 1 << 20;
 constexpr std::size_t kLogitRoom = std::size_t{1} << 24;
 // Ranges of noise whose tables are kept.
 constexpr std::size_t kPackedTables = 2;
-constexpr const char *kFirst = "first_moment.", *kSecond = "second_moment.";
+constexpr const char *kFirst = "first_moment.", *kSecond = "second_moment.", *kAdapter = "adapter.";
 
 model::MaskKind kind_of(Mask mask) {
   return mask == Mask::causal ? model::MaskKind::causal
@@ -33,32 +33,41 @@ int logit_rows(const VlaConfig& config, int tokens) {
 
 }  // namespace
 
-VlaTrainer::VlaTrainer(const VlaConfig& config, const TensorSource& source, Backend& backend, VlaTrainConfig train)
+VlaTrainer::VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSource> source, Backend& backend,
+                       VlaTrainConfig train)
     : config_(config),
       train_(std::move(train)),
       network_(config, Residency::block),
       backend_(backend),
-      gradients_(network_, train_.trainable),
+      source_(train_.lora.rank > 0 ? source : nullptr),
+      adapters_(network_, train_.lora),
+      gradients_(network_, train_.trainable, adapters_, backend),
       weights_(make_arena(
           backend,
           [this](Arena& arena) { block_ = arena.take<real>(static_cast<std::size_t>(network_.layout.size())); })),
       tower_(config_, network_, {block_, nullptr}, backend, train_.images),
       decoder_(network_.language_shape, network_.language, backend),
       arena_(backend, 0) {
-  check_tensors(network_, source);
+  check_tensors(network_, *source);
   check_train();
   for (const std::string& name : train_.trainable) {
     const model::TensorSpec* spec = network_.layout.find(name);
     if (spec == nullptr) throw Error("ERR_CONFIG", "trainable: expected tensors of the model, received " + name);
     if (moments_.find(name) != nullptr) throw Error("ERR_CONFIG", "trainable: received " + name + " twice");
-    trained_.push_back({spec, moments_.add(name, spec->shape, true)});
+    trained_.push_back({spec, moments_.add(name, spec->shape, true), false});
     trains_aligner_ |= name.starts_with("aligner."), trains_tower_ |= name.starts_with("vision_model.");
     trains_table_ |= name == network_.embedding.name;
   }
+  for (const model::TensorSpec& spec : adapters_.layout().tensors()) {
+    trained_.push_back({&spec, moments_.add(spec.name, spec.shape, true), true});
+    trains_aligner_ |= spec.name.starts_with("aligner."), trains_tower_ |= spec.name.starts_with("vision_model.");
+  }
+  if (trained_.empty()) throw Error("ERR_CONFIG", "trainable: expected tensors, or adapters");
   const int count = train_.triplet.count;
   for (int i = 0; i < count; ++i) coordinate_.push_back(-1 + 2.0 * i / (count - 1));
   arena_ = make_arena(backend, [this](Arena& arena) { reserve(arena); });
-  load(source);
+  load(*source);
+  adapters_.start(backend_);
   tower_.arrange();
 }
 
@@ -88,6 +97,7 @@ void VlaTrainer::reserve(Arena& arena) {
   const auto hidden = static_cast<std::size_t>(config_.language.hidden);
   const auto patches = static_cast<std::size_t>(config_.vision.tokens());
   gradients_.reserve(arena);
+  adapters_.reserve(arena);
   first_moment_ = arena.take<real>(static_cast<std::size_t>(moments_.size()));
   second_moment_ = arena.take<real>(static_cast<std::size_t>(moments_.size()));
   const bool vision = trains_tower_ || trains_aligner_;
@@ -379,12 +389,12 @@ std::vector<float> VlaTrainer::log_probabilities(const std::vector<VlaExample>& 
 VlaStep VlaTrainer::gradients(const std::vector<VlaExample>& batch) {
   const std::int64_t counted = check(batch);
   const FlushDenormals flush;
-  gradients_.clear(backend_);
+  gradients_.clear();
   VlaStep step;
   for (const VlaExample& e : batch) step.loss += run(e, counted, nullptr);
   if (train_.triplet.count > 0) step.triplet_loss = triplets() / std::max(train_.triplet.weight, 1e-300);
   double squares = 0;
-  for (const Trained& t : trained_) squares += backend_.sum_squares(t.spec->count, gradients_.at(t.spec->offset));
+  for (const Trained& t : trained_) squares += backend_.sum_squares(t.spec->count, gradient_of(t));
   step.grad_norm = std::sqrt(squares);
   return step;
 }
@@ -394,20 +404,36 @@ void VlaTrainer::update(double learning_rate, double grad_norm) {
   ++steps_;
   const auto scale = static_cast<real>(std::min(1.0, train_.clip / (grad_norm + 1e-6)));
   for (const Trained& t : trained_) {
-    backend_.adamw(t.spec->count, block_ + t.spec->offset, gradients_.at(t.spec->offset), first_moment_ + t.moment,
-                   second_moment_ + t.moment, static_cast<real>(learning_rate), static_cast<real>(train_.beta1),
+    // B of an adapter is held as what is added; a faster rate stands for a factor (Adam's steps do not know a scale).
+    const double speed = t.adapter ? adapters_.speed(*t.spec) : 1;
+    backend_.adamw(t.spec->count, weights_of(t), gradient_of(t), first_moment_ + t.moment, second_moment_ + t.moment,
+                   static_cast<real>(learning_rate * speed), static_cast<real>(train_.beta1),
                    static_cast<real>(train_.beta2), static_cast<real>(train_.eps),
-                   static_cast<real>(train_.weight_decay), steps_, scale);
+                   static_cast<real>(train_.weight_decay / speed), steps_, scale);
   }
+  if (source_ != nullptr) adapters_.merge(*source_, backend_, block_);
   if (trains_table_) packed_.clear();
+}
+
+real* VlaTrainer::weights_of(const Trained& t) const {
+  return (t.adapter ? adapters_.values() : block_) + t.spec->offset;
+}
+
+real* VlaTrainer::gradient_of(const Trained& t) const {
+  return t.adapter ? adapters_.gradient() + t.spec->offset : gradients_.at(t.spec->offset);
 }
 
 std::vector<model::NamedTensor> VlaTrainer::tensors(const std::vector<std::string>& names, bool gradient) const {
   std::vector<model::NamedTensor> out;
   for (const std::string& name : names) {
-    const model::TensorSpec* spec = network_.layout.find(name);
-    if (spec == nullptr) throw Error("ERR_ARGUMENT", "names: the model has no tensor " + name);
-    const real* from = gradient ? gradients_.at(spec->offset) : block_ + spec->offset;
+    const model::TensorSpec *spec = network_.layout.find(name), *adapter = adapters_.layout().find(name);
+    if (spec == nullptr && adapter == nullptr) throw Error("ERR_ARGUMENT", "names: the model has no tensor " + name);
+    const real* from = nullptr;
+    if (spec == nullptr) {
+      spec = adapter, from = (gradient ? adapters_.gradient() : adapters_.values()) + adapter->offset;
+    } else {
+      from = gradient ? gradients_.at(spec->offset) : block_ + spec->offset;
+    }
     if (from == nullptr) throw Error("ERR_ARGUMENT", "names: expected trained tensors, received " + name);
     std::vector<real> values(static_cast<std::size_t>(spec->count));
     backend_.download(values.data(), from, values.size() * sizeof(real));
@@ -416,25 +442,36 @@ std::vector<model::NamedTensor> VlaTrainer::tensors(const std::vector<std::strin
   return out;
 }
 
-std::vector<model::NamedTensor> VlaTrainer::moments() const {
+std::vector<model::NamedTensor> VlaTrainer::state() const {
   std::vector<model::NamedTensor> out;
-  std::vector<real> values(static_cast<std::size_t>(moments_.size()));
-  for (const auto& [prefix, memory] : {std::pair{kFirst, first_moment_}, {kSecond, second_moment_}}) {
+  std::vector<real> values;
+  const auto add = [&](const model::ParameterLayout& layout, const char* prefix, const real* memory) {
+    values.resize(static_cast<std::size_t>(layout.size()));
     backend_.download(values.data(), memory, values.size() * sizeof(real));
-    for (model::NamedTensor& tensor : model::named_tensors(moments_, prefix, values.data()))
+    for (model::NamedTensor& tensor : model::named_tensors(layout, prefix, values.data()))
       out.push_back(std::move(tensor));
-  }
+  };
+  add(moments_, kFirst, first_moment_), add(moments_, kSecond, second_moment_);
+  if (!adapters_.empty()) add(adapters_.layout(), kAdapter, adapters_.values());
   return out;
 }
 
-void VlaTrainer::restore(const std::vector<model::NamedTensor>& moments, std::int64_t steps_done) {
+void VlaTrainer::restore(const std::vector<model::NamedTensor>& state, std::int64_t steps_done) {
   if (steps_done < 0) throw Error("ERR_CHECKPOINT_CORRUPT", "steps done: expected a count, received a negative number");
-  std::vector<real> first(static_cast<std::size_t>(moments_.size())), second(first);
-  model::copy_tensors(moments_, moments, kFirst, first.data());
-  model::copy_tensors(moments_, moments, kSecond, second.data());
+  // All are checked before the first is taken.
+  const auto read = [&](const model::ParameterLayout& layout, const char* prefix) {
+    std::vector<real> values(static_cast<std::size_t>(layout.size()));
+    model::copy_tensors(layout, state, prefix, values.data());
+    return values;
+  };
+  const std::vector<real> first = read(moments_, kFirst), second = read(moments_, kSecond);
+  const std::vector<real> adapters = read(adapters_.layout(), kAdapter);
   backend_.upload(first_moment_, first.data(), first.size() * sizeof(real));
   backend_.upload(second_moment_, second.data(), second.size() * sizeof(real));
   steps_ = steps_done;
+  if (adapters_.empty()) return;
+  backend_.upload(adapters_.values(), adapters.data(), adapters.size() * sizeof(real));
+  adapters_.merge(*source_, backend_, block_);
 }
 
 }  // namespace wam::vla

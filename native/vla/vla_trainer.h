@@ -42,6 +42,7 @@ struct VlaTrainConfig {
   std::int32_t mask_token = -1;        // what a noised row reads at time 0; below 0: a token of the range
   double smear = 0;                    // tokens: width of the target of examples with a range (Backend::cross_entropy)
   TripletConfig triplet;
+  LoraConfig lora;
 };
 
 struct VlaStep {
@@ -53,7 +54,9 @@ struct VlaStep {
 class VlaTrainer {
  public:
   /// Throws Error: ERR_CHECKPOINT_CORRUPT; ERR_CONFIG for a tensor that the model has not; ERR_OUT_OF_MEMORY.
-  VlaTrainer(const VlaConfig& config, const TensorSource& source, Backend& backend, VlaTrainConfig train);
+  /// `source` is read again after every update where there are adapters.
+  VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSource> source, Backend& backend,
+             VlaTrainConfig train);
   ~VlaTrainer();
   VlaTrainer(const VlaTrainer&) = delete;
   VlaTrainer& operator=(const VlaTrainer&) = delete;
@@ -71,16 +74,20 @@ class VlaTrainer {
 
   /// Weights, or the last gradients, of some tensors.
   std::vector<model::NamedTensor> tensors(const std::vector<std::string>& names, bool gradient) const;
-  /// Moments of what is trained: with the weights all that a run needs to go on.
-  std::vector<model::NamedTensor> moments() const;
-  /// Throws Error(ERR_CHECKPOINT_CORRUPT) when moments are missing or have another shape.
-  void restore(const std::vector<model::NamedTensor>& moments, std::int64_t steps_done);
+  /// Moments of what is trained, and adapters: with the weights (those that adapters are added to) all that a run needs to
+  /// go on.
+  std::vector<model::NamedTensor> state() const;
+  /// Throws Error(ERR_CHECKPOINT_CORRUPT) when tensors are missing or have another shape.
+  void restore(const std::vector<model::NamedTensor>& state, std::int64_t steps_done);
 
  private:
   struct Trained {
     const model::TensorSpec* spec;
     std::int64_t moment;
+    bool adapter;
   };
+  real* weights_of(const Trained& trained) const;
+  real* gradient_of(const Trained& trained) const;
   void reserve(Arena& arena);
   void check_train() const;
   void load(const TensorSource& source);
@@ -97,11 +104,13 @@ class VlaTrainer {
   const VlaTrainConfig train_;
   const VlaNetwork network_;
   Backend& backend_;
+  const std::shared_ptr<const TensorSource> source_;  // null without adapters
   std::vector<Trained> trained_;
   bool trains_aligner_ = false, trains_tower_ = false, trains_table_ = false;
   model::ParameterLayout moments_;
   std::int64_t steps_ = 0;
   real *block_ = nullptr, *first_moment_ = nullptr, *second_moment_ = nullptr;
+  LoraAdapters adapters_;
   GradientStore gradients_;
   Arena weights_;
   VisionTower tower_;
