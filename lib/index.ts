@@ -319,7 +319,10 @@ export {
   type VlaExample,
   type TripletOptions,
   type VlaChains,
+  type LoraOptions,
   type VlaTrainerStep,
+  type VlaTrainingMemory,
+  vlaTrainingMemory,
   VlaTrainer,
   type VlaTrainerOptions,
 } from './vla/vla-trainer.js';

@@ -350,7 +350,8 @@ TEST(vla_trainer_goes_on_from_weights_and_moments_with_the_same_bits) {
   VlaTrainer whole(b.config, b.source, *b.backend, train), half(b.config, b.source, *b.backend, train);
   update(whole, 0, 4), update(half, 0, 2);
   const auto saved = std::make_shared<MadeUpSource>();
-  for (const auto& t : half.tensors(train.trainable, false)) saved->add(t.name, t.shape, {t.data.begin(), t.data.end()});
+  for (const auto& t : half.tensors(train.trainable, false))
+    saved->add(t.name, t.shape, {t.data.begin(), t.data.end()});
   VlaTrainer resumed(b.config, saved, *b.backend, train);
   if (kDouble) return;  // files hold floats
   resumed.restore(half.state(), half.steps_done());
@@ -411,7 +412,8 @@ TEST(vla_trainer_adapters_learn_and_leave_all_else_as_it_was) {
     CHECK(*largest != 0);
     const auto index = static_cast<std::size_t>(largest - gradient.data.begin());
     std::vector<model::NamedTensor> state = trainer.state();
-    const auto value = std::find_if(state.begin(), state.end(), [&](const auto& t) { return t.name == "adapter." + gradient.name; });
+    const auto value =
+        std::find_if(state.begin(), state.end(), [&](const auto& t) { return t.name == "adapter." + gradient.name; });
     const float kept = value->data[index];
     const auto loss_at = [&](float moved) {
       value->data[index] = moved;

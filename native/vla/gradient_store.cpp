@@ -7,8 +7,8 @@
 
 namespace wam::vla {
 
-GradientStore::GradientStore(const VlaNetwork& network, const std::vector<std::string>& trained,
-                             LoraAdapters& adapters, Backend& backend)
+GradientStore::GradientStore(const VlaNetwork& network, const std::vector<std::string>& trained, LoraAdapters& adapters,
+                             Backend& backend)
     : adapters_(adapters), backend_(backend) {
   const std::set<std::string> wanted(trained.begin(), trained.end());
   const auto is_wanted = [&](const Part& part) { return wanted.contains(part.name); };
@@ -17,7 +17,8 @@ GradientStore::GradientStore(const VlaNetwork& network, const std::vector<std::s
     const bool adapted = adapters.adapts(matrix.linear);
     if (std::any_of(matrix.parts.begin(), matrix.parts.end(), is_wanted)) {
       if (adapted)
-        throw Error("ERR_CONFIG", "lora: " + matrix.parts[0].name + " and what lies in one product with it are trained " +
+        throw Error("ERR_CONFIG", "lora: " + matrix.parts[0].name +
+                                      " and what lies in one product with it are trained " +
                                       "themselves or by adapters, not both");
       continue;
     }

@@ -65,8 +65,8 @@ void LoraAdapters::start(Backend& backend) {
     const double bound = 1 / std::sqrt(static_cast<double>(adapter.columns));
     const std::int64_t count = std::int64_t{config_.rank} * adapter.columns;
     for (std::int64_t i = 0; i < count; ++i) {
-      const Philox4 random = stream.at(static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(k), 0,
-                                       RandomUse::initial_weight);
+      const Philox4 random =
+          stream.at(static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(k), 0, RandomUse::initial_weight);
       values[static_cast<std::size_t>(adapter.a + i)] =
           static_cast<real>(bound * (2.0 * static_cast<double>(unit_uniform(random.word[i % 4])) - 1.0));
     }
