@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { WamFlowError } from '../errors.js';
-import { ConversationFile } from './conversation-file.js';
+import type { ConversationFile } from './conversation-file.js';
 import type { EncodedRow, RowEncoder, SkipReason } from './encode-row.js';
 import { LineIndex } from './line-index.js';
 import type { CheckedSource } from './options.js';
