@@ -12,6 +12,12 @@ export {
 } from './camera/camera.js';
 export type { CameraOptions } from './camera/options.js';
 export {
+  kPlanWording,
+  type PlanConversation,
+  type PlanFields,
+  planConversation,
+} from './camera/plan-conversation.js';
+export {
   kQuestionKinds,
   type Question,
   type QuestionKind,
