@@ -55,7 +55,11 @@ export function seeCommand(): Command {
     .requiredOption('--html <file>', 'the page; one file that loads nothing')
     .option('--model <dir>', 'Janus, FUDOKI or WAM-Flow folder that plans (default: no plan)')
     .option('--tokenizer <dir>', 'folder of the tokenizer (default: that of --model)')
-    .option('--prompt <text>', 'what the user says, with {command}, {vx}, {vy}, {ax}, {ay}', kPrompt)
+    .option(
+      '--prompt <text>',
+      'what the user says, with {command}, {vx}, {vy}, {ax}, {ay}',
+      kPrompt,
+    )
     .option('--system <text>', 'text before the conversation (default: none)')
     .option('--command <text>', 'where the route goes: left, straight, right', 'straight')
     .option('--velocity <vx,vy>', 'of the ego, m/s', numbersOption(2), [0, 0])

@@ -56,7 +56,8 @@ export function janusSizedTokenizerFiles(): Required<TokenizerFiles> {
   const ids = [100_000, 100_001, 100_015, 100_016, kImageEnd, kImageEnd + 1];
   for (const [i, token] of added_tokens.entries()) token.id = ids[i]!;
   for (let id = 100_000; id <= kImageEnd; id += 1) {
-    if (!ids.includes(id)) added_tokens.push({ ...added_tokens[0]!, id, content: `<unused ${id}>` });
+    if (!ids.includes(id))
+      added_tokens.push({ ...added_tokens[0]!, id, content: `<unused ${id}>` });
   }
   added_tokens.sort((a, b) => a.id - b.id);
   return files;

@@ -33,7 +33,7 @@ const thumbs = data.cases.map((item, i) => {
   button.addEventListener('click', () => show(i));
   return button;
 });
-if (data.cases.length > 1) byId('cases').append(...thumbs);
+if (data.cases.length > 1) byId('thumbs').append(...thumbs);
 
 function show(index: number): void {
   view.caseIndex = Math.min(data.cases.length - 1, Math.max(0, index));
