@@ -277,7 +277,10 @@ export { caseFromWindow, posesOf } from './viewer/build-case.js';
 export { type ScoreCaseOptions, scoreCaseFromScene } from './viewer/build-score-case.js';
 export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
+export { type SeenCaseOptions, seenCase } from './viewer/build-seen-case.js';
 export type { ScoreCase } from './viewer/score-case.js';
+export type { SeenCamera, SeenCase } from './viewer/seen-case.js';
+export { renderSeenPage } from './viewer/seen-page.js';
 export { renderScorePage } from './viewer/score-page.js';
 export { encodePng, encodePpm, writeImage } from './vision/encode-image.js';
 export {

@@ -15,6 +15,7 @@ import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
 import { scoreCommand } from './score.js';
+import { seeCommand } from './see.js';
 import { trainCommand } from './train.js';
 
 const program = new Command('wam-flow')
@@ -33,6 +34,7 @@ const program = new Command('wam-flow')
   .addCommand(generateCommand())
   .addCommand(inspectCommand())
   .addCommand(cameraCommand())
+  .addCommand(seeCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(
