@@ -12,6 +12,12 @@ export {
 } from './camera/camera.js';
 export type { CameraOptions } from './camera/options.js';
 export {
+  kPlanWording,
+  type PlanConversation,
+  type PlanFields,
+  planConversation,
+} from './camera/plan-conversation.js';
+export {
   kQuestionKinds,
   type Question,
   type QuestionKind,
@@ -272,7 +278,10 @@ export { caseFromWindow, posesOf } from './viewer/build-case.js';
 export { type ScoreCaseOptions, scoreCaseFromScene } from './viewer/build-score-case.js';
 export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
+export { type SeenCaseOptions, seenCase } from './viewer/build-seen-case.js';
 export type { ScoreCase } from './viewer/score-case.js';
+export type { SeenCamera, SeenCase } from './viewer/seen-case.js';
+export { renderSeenPage } from './viewer/seen-page.js';
 export { renderScorePage } from './viewer/score-page.js';
 export { encodePng, encodePpm, writeImage } from './vision/encode-image.js';
 export {
@@ -303,6 +312,7 @@ export {
   type CreateVlaOptions,
   createVla,
 } from './vla-train/create-vla.js';
+export { type ExportVlaOptions, exportVla } from './vla-train/export-vla.js';
 export { trainVla } from './vla-train/train-vla.js';
 export type { VlaTrainOptions } from './vla-train/vla-options.js';
 export {
@@ -329,7 +339,10 @@ export {
   type VlaExample,
   type TripletOptions,
   type VlaChains,
+  type LoraOptions,
   type VlaTrainerStep,
+  type VlaTrainingMemory,
+  vlaTrainingMemory,
   VlaTrainer,
   type VlaTrainerOptions,
 } from './vla/vla-trainer.js';

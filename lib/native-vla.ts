@@ -137,7 +137,20 @@ export type NativeVlaTrainOptions = NativeDevice & {
     marginPerGap: number;
     seed: number;
   };
+  /** `rank` 0: none. */
+  lora: { rank: number; alpha: number; targets: readonly string[]; seed: number };
 };
+
+/** Bytes that a trainer takes at its start, by part. */
+export interface NativeTrainMemory {
+  weights: number;
+  gradients: number;
+  moments: number;
+  vision: number;
+  language: number;
+  head: number;
+  total: number;
+}
 
 /** One sequence of a batch. */
 export interface NativeVlaExample extends NativeVlaInput {
@@ -186,6 +199,7 @@ export interface VlaAddon {
   vlaWorkspaceBytes(model: NativeVla): number;
   closeVla(model: NativeVla): Promise<void>;
 
+  vlaTrainingMemory(config: NativeVlaConfig, options: NativeVlaTrainOptions): NativeTrainMemory;
   createVlaTrainer(
     directory: string,
     config: NativeVlaConfig,
@@ -208,11 +222,11 @@ export interface VlaAddon {
     names: readonly string[],
     gradients: boolean,
   ): Promise<NamedTensor[]>;
-  /** Moments of what is trained, and back. */
-  vlaTrainerMoments(trainer: NativeVlaTrainer): Promise<NamedTensor[]>;
+  /** Moments of what is trained and adapters, and back. */
+  vlaTrainerState(trainer: NativeVlaTrainer): Promise<NamedTensor[]>;
   restoreVlaTrainer(
     trainer: NativeVlaTrainer,
-    moments: readonly NamedTensor[],
+    state: readonly NamedTensor[],
     stepsDone: number,
   ): Promise<void>;
   closeVlaTrainer(trainer: NativeVlaTrainer): Promise<void>;

@@ -10,12 +10,14 @@ import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { exportCommand } from './export.js';
 import { generateCommand } from './generate.js';
 import { inspectCommand } from './inspect.js';
 import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
 import { scoreCommand } from './score.js';
+import { seeCommand } from './see.js';
 import { trainCommand } from './train.js';
 
 const program = new Command('wam-flow')
@@ -28,6 +30,7 @@ const program = new Command('wam-flow')
   .addCommand(alignCommand())
   .addCommand(createCommand())
   .addCommand(adaptCommand())
+  .addCommand(exportCommand())
   .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
@@ -35,6 +38,7 @@ const program = new Command('wam-flow')
   .addCommand(generateCommand())
   .addCommand(inspectCommand())
   .addCommand(cameraCommand())
+  .addCommand(seeCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

@@ -245,6 +245,11 @@ async function vocabularyOf(
   return { numbers: tokenizer.numbers, tokenizer };
 }
 
+/** Token ids of an answer of this form, with `number` wherever a number stands. */
+export function answerIds(form: AnswerForm, number: number): Int32Array {
+  return answerTokens(form).map((id) => (id < 0 ? number : id));
+}
+
 /** Tokens of an answer; -1 where a number stands. */
 function answerTokens(form: AnswerForm): Int32Array {
   const { waypoints = 8, coordinates = 2, leadId, separatorId, endId } = form;

@@ -2,11 +2,12 @@ import { chooseDevice, type DeviceOptions, kDeviceKeys } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
 import {
   type NamedTensor,
+  type NativeTrainMemory,
   type NativeVlaExample,
   type NativeVlaTrainer,
   native,
 } from '../native.js';
-import { inspectCheckpoint } from './inspect-checkpoint.js';
+import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
 import { type Trainable, trainableNames } from './trainable.js';
 import { nativeConfig } from './vla-model.js';
 import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
@@ -41,10 +42,24 @@ export interface TripletOptions {
   seed?: number;
 }
 
+/** Low-rank adapters: W + B A is computed with, A and B are trained (Hu et al., ICLR 2022). */
+export interface LoraOptions {
+  /** Columns of B and rows of A. */
+  rank: number;
+  /** B learns `alpha / rank` times as fast as A. Default twice the rank. */
+  alpha?: number;
+  /** Matrices that have adapters. Default all of the language model's layers. */
+  targets?: Trainable | readonly Trainable[];
+  /** Of A; B is 0 at first. Default 1. */
+  seed?: number;
+}
+
 /** Options of {@link VlaTrainer.load}. */
 export interface VlaTrainerOptions extends DeviceOptions {
-  /** What is trained. */
-  trainable: Trainable | readonly Trainable[];
+  /** What is trained itself. May be left out where there are adapters. */
+  trainable?: Trainable | readonly Trainable[];
+  /** Default none. Weights that are read back are those with adapters added. */
+  lora?: LoraOptions;
   /** Default 1. */
   threads?: number;
   /** Rows of one example at most, with all noised copies; default 1280. */
@@ -109,6 +124,9 @@ export interface VlaChains {
   temperature?: number;
 }
 
+/** Bytes of a trainer by part: weights, gradients and moments of what is trained, activations, logits. */
+export type VlaTrainingMemory = NativeTrainMemory;
+
 /** What {@link VlaTrainer.step} tells. */
 export interface VlaTrainerStep {
   /** Mean cross-entropy of all counted rows and copies. */
@@ -135,9 +153,14 @@ const kDefaults = {
 const kKnown: ReadonlySet<string> = new Set([
   ...Object.keys(kDefaults),
   ...kDeviceKeys,
-  ...['trainable', 'schedule', 'maskId', 'triplet'],
+  ...['trainable', 'schedule', 'maskId', 'triplet', 'lora'],
 ]);
 const kMax = 2 ** 31 - 1;
+const kTripletDefaults = { batch: 1024, weight: 1, margin: 0.05, marginPerGap: 1, seed: 1 };
+const kNoLora = { rank: 0, alpha: 0, targets: [], seed: 0 };
+const kLayerMatrices = ['self_attn', 'mlp'].map(
+  (part) => `language_model.model.layers.*.${part}.*_proj.weight`,
+);
 const kNoTriplets = { firstId: 0, count: 0 };
 const kNoFloats = new Float32Array(0);
 
@@ -162,33 +185,8 @@ export class VlaTrainer {
    * @throws WamFlowError as `loadModel`; `ERR_CONFIG` for a tensor that cannot be trained
    */
   static async load(directory: string, options: VlaTrainerOptions): Promise<VlaTrainer> {
-    for (const name in options) {
-      if (!kKnown.has(name)) throw argumentError('options', `only ${[...kKnown].join(', ')}`, name);
-    }
-    const device = chooseDevice(options, 'cpu');
-    if (device.precision !== 'fp32') {
-      throw argumentError('options.precision', "'fp32': training is in float", device.precision);
-    }
-    const opened = await inspectCheckpoint(directory);
-    const trainable = trainableNames(opened, options.trainable);
-    const merged = { ...kDefaults, ...options };
-    const resolved = {
-      ...merged,
-      ...device,
-      trainable,
-      threads: integer('options.threads', merged.threads, 1, 256),
-      maxTokens: integer('options.maxTokens', merged.maxTokens, 1, 65536),
-      maxImages: integer('options.maxImages', merged.maxImages, 1, 64),
-      maxCopies: integer('options.maxCopies', merged.maxCopies, 1, 1024),
-      recompute: flag('options.recompute', merged.recompute),
-      schedule: nativeSchedule(merged.schedule),
-      maskId: merged.maskId === undefined ? -1 : integer('options.maskId', merged.maskId, 0, kMax),
-      triplet: {
-        ...{ batch: 1024, weight: 1, margin: 0.05, marginPerGap: 1, seed: 1 },
-        ...(merged.triplet ?? kNoTriplets),
-      },
-    };
-    const config = nativeConfig(opened.config);
+    const { opened, config, resolved } = await prepare(directory, options);
+    const { trainable } = resolved;
     const handle = await native().createVlaTrainer(opened.directory, config, resolved);
     return new VlaTrainer(handle, trainable);
   }
@@ -225,20 +223,23 @@ export class VlaTrainer {
     return this.#tensors(names, true);
   }
 
-  /** Moments of what is trained, `first_moment.NAME` and `second_moment.NAME`: with the weights all that a run needs. */
-  async moments(): Promise<NamedTensor[]> {
+  /**
+   * Moments of what is trained (`first_moment.NAME`, `second_moment.NAME`) and adapters (`adapter.NAME`): with the weights,
+   * where there are adapters those that were loaded, all that a run needs to go on.
+   */
+  async state(): Promise<NamedTensor[]> {
     this.#assertOpen();
-    return native().vlaTrainerMoments(this.#native);
+    return native().vlaTrainerState(this.#native);
   }
 
   /**
    * Goes on from the weights that were loaded as after `stepsDone` updates.
    *
-   * @throws (rejects) WamFlowError `ERR_CHECKPOINT_CORRUPT` when moments are missing, not finite or of another shape
+   * @throws (rejects) WamFlowError `ERR_CHECKPOINT_CORRUPT` when tensors are missing, not finite or of another shape
    */
-  async restore(moments: readonly NamedTensor[], stepsDone: number): Promise<void> {
+  async restore(state: readonly NamedTensor[], stepsDone: number): Promise<void> {
     this.#assertOpen();
-    await native().restoreVlaTrainer(this.#native, moments, stepsDone);
+    await native().restoreVlaTrainer(this.#native, state, stepsDone);
   }
 
   /** Ends the trainer; may be called again. */
@@ -255,6 +256,57 @@ export class VlaTrainer {
   #assertOpen(): void {
     if (this.#closed) throw new WamFlowError('ERR_CLOSED', 'the trainer was closed');
   }
+}
+
+/**
+ * Bytes that {@link VlaTrainer.load} would take with the same options; reads no weights. Noise over a range takes its rows
+ * of the token table as floats once more, at the first step that needs them.
+ *
+ * @throws (rejects) WamFlowError as {@link VlaTrainer.load}
+ */
+export async function vlaTrainingMemory(
+  directory: string,
+  options: VlaTrainerOptions,
+): Promise<VlaTrainingMemory> {
+  const { config, resolved } = await prepare(directory, options);
+  return native().vlaTrainingMemory(config, resolved);
+}
+
+async function prepare(directory: string, options: VlaTrainerOptions) {
+  for (const name in options) {
+    if (!kKnown.has(name)) throw argumentError('options', `only ${[...kKnown].join(', ')}`, name);
+  }
+  const device = chooseDevice(options, 'cpu');
+  if (device.precision !== 'fp32') {
+    throw argumentError('options.precision', "'fp32': training is in float", device.precision);
+  }
+  const opened = await inspectCheckpoint(directory);
+  const merged = { ...kDefaults, ...options };
+  const { trainable, lora } = merged;
+  if (trainable === undefined && lora === undefined) {
+    throw argumentError('options.trainable', 'what is trained, or adapters', trainable);
+  }
+  const resolved = {
+    ...merged,
+    ...device,
+    trainable: trainable === undefined ? [] : trainableNames(opened, trainable),
+    threads: integer('options.threads', merged.threads, 1, 256),
+    maxTokens: integer('options.maxTokens', merged.maxTokens, 1, 65536),
+    maxImages: integer('options.maxImages', merged.maxImages, 1, 64),
+    maxCopies: integer('options.maxCopies', merged.maxCopies, 1, 1024),
+    recompute: flag('options.recompute', merged.recompute),
+    schedule: nativeSchedule(merged.schedule),
+    maskId: merged.maskId === undefined ? -1 : integer('options.maskId', merged.maskId, 0, kMax),
+    triplet: { ...kTripletDefaults, ...(merged.triplet ?? kNoTriplets) },
+    lora: lora === undefined ? kNoLora : loraOptions(opened, lora),
+  };
+  return { opened, config: nativeConfig(opened.config), resolved };
+}
+
+function loraOptions(opened: CheckpointInspection, lora: LoraOptions) {
+  const { rank, alpha = 2 * rank, targets = kLayerMatrices, seed = 1 } = lora;
+  integer('options.lora.rank', rank, 1, 65536);
+  return { rank, alpha, seed, targets: trainableNames(opened, targets) };
 }
 
 function nativeBatch(batch: readonly VlaExample[]): NativeVlaExample[] {

@@ -29,10 +29,7 @@ std::vector<std::string> read_names(const Napi::Array& array, const std::string&
   return names;
 }
 
-/// createVlaTrainer(directory, config, options)
-Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
-  if (!info[0].IsString()) throw Error("ERR_ARGUMENT", "directory: expected a string");
-  const Fields fields(info[2], "options");
+vla::VlaTrainConfig read_train(const Fields& fields) {
   vla::VlaTrainConfig train;
   train.tokens = fields.integer("maxTokens", 1, kMaxTokens), train.images = fields.integer("maxImages", 1, kMaxImages);
   train.beta1 = fields.number("beta1"), train.beta2 = fields.number("beta2"), train.eps = fields.number("eps");
@@ -50,9 +47,36 @@ Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
   train.triplet.weight = triplet.number("weight"), train.triplet.margin = triplet.number("margin");
   train.triplet.margin_per_gap = triplet.number("marginPerGap");
   train.triplet.seed = static_cast<std::uint64_t>(triplet.integer64("seed", 0, kMaxSeed));
+  const Fields lora = fields.object("lora");
+  train.lora.rank = lora.integer("rank", 0, kMaxInt), train.lora.alpha = lora.number("alpha");
+  train.lora.targets = read_names(lora.array("targets"), lora.path("targets"));
+  train.lora.seed = static_cast<std::uint64_t>(lora.integer64("seed", 0, kMaxSeed));
+  return train;
+}
+
+/// vlaTrainingMemory(config, options): bytes by part.
+Napi::Value vla_training_memory(const Napi::CallbackInfo& info) {
+  const Fields fields(info[1], "options");
+  // Sizes do not depend on where the memory is.
+  const std::unique_ptr<Backend> backend = make_backend({}, nullptr);
+  const vla::TrainMemory memory = vla::VlaTrainer::plan(read_vla_config(info[0]), *backend, read_train(fields));
+  Napi::Object result = Napi::Object::New(info.Env());
+  const auto set = [&](const char* name, std::int64_t bytes) {
+    result.Set(name, Napi::Number::New(info.Env(), static_cast<double>(bytes)));
+  };
+  set("weights", memory.weights), set("gradients", memory.gradients), set("moments", memory.moments);
+  set("vision", memory.vision), set("language", memory.language), set("head", memory.head);
+  set("total", memory.total());
+  return result;
+}
+
+/// createVlaTrainer(directory, config, options)
+Napi::Value create_vla_trainer(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) throw Error("ERR_ARGUMENT", "directory: expected a string");
+  const Fields fields(info[2], "options");
   const auto training = std::make_shared<VlaTraining>(
       Environment::shared(info.Env()), info[0].As<Napi::String>().Utf8Value(), read_vla_config(info[1]),
-      std::move(train), read_device(fields), fields.integer("threads", 1, kMaxThreads));
+      read_train(fields), read_device(fields), fields.integer("threads", 1, kMaxThreads));
   return {info.Env(), training->start(info.Env())};
 }
 
@@ -143,16 +167,16 @@ Napi::Value vla_trainer_tensors(const Napi::CallbackInfo& info) {
               [tensors](napi_env env) -> napi_value { return write_tensors(env, *tensors); })};
 }
 
-/// vlaTrainerMoments(trainer)
-Napi::Value vla_trainer_moments(const Napi::CallbackInfo& info) {
+/// vlaTrainerState(trainer)
+Napi::Value vla_trainer_state(const Napi::CallbackInfo& info) {
   VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
   auto tensors = std::make_shared<std::vector<model::NamedTensor>>();
   return {info.Env(), training.call(
-                          info.Env(), [tensors](vla::VlaTrainer& trainer) { *tensors = trainer.moments(); },
+                          info.Env(), [tensors](vla::VlaTrainer& trainer) { *tensors = trainer.state(); },
                           [tensors](napi_env env) -> napi_value { return write_tensors(env, *tensors); })};
 }
 
-/// restoreVlaTrainer(trainer, moments, stepsDone)
+/// restoreVlaTrainer(trainer, state, stepsDone)
 Napi::Value restore_vla_trainer(const Napi::CallbackInfo& info) {
   VlaTraining& training = *from_handle<VlaTraining>(info.Env(), info[0]);
   auto tensors = std::make_shared<std::vector<model::NamedTensor>>(read_tensors(info[1]));
@@ -170,11 +194,12 @@ Napi::Value close_vla_trainer(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_vla_training(Napi::Object exports) {
+  define<&vla_training_memory>(exports, "vlaTrainingMemory");
   define<&create_vla_trainer>(exports, "createVlaTrainer");
   define<&vla_trainer_step>(exports, "vlaTrainerStep");
   define<&vla_trainer_log_probabilities>(exports, "vlaTrainerLogProbabilities");
   define<&vla_trainer_tensors>(exports, "vlaTrainerTensors");
-  define<&vla_trainer_moments>(exports, "vlaTrainerMoments");
+  define<&vla_trainer_state>(exports, "vlaTrainerState");
   define<&restore_vla_trainer>(exports, "restoreVlaTrainer");
   define<&close_vla_trainer>(exports, "closeVlaTrainer");
 }

@@ -16,6 +16,8 @@ class VisionTower {
   void reserve(Arena& arena, bool training = false, bool recompute = false);
   /// Once the memory was taken.
   void arrange();
+  /// Other weights from now on.
+  void use(model::Weights weights) { weights_ = weights; }
 
   /// Encodes image `index` from pixels [3, size, size], normalised as the model wants them. `features` [tokens, width] on
   /// the host takes the rows before the aligner, or is null. False when `watch` gave up.
@@ -33,7 +35,7 @@ class VisionTower {
 
   const VlaConfig& config_;
   const VlaNetwork& network_;
-  const model::Weights weights_;
+  model::Weights weights_;
   Backend& backend_;
   const int images_;
   model::Decoder decoder_;

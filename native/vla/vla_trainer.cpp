@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "core/philox.h"
@@ -33,22 +34,17 @@ int logit_rows(const VlaConfig& config, int tokens) {
 
 }  // namespace
 
-VlaTrainer::VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSource> source, Backend& backend,
-                       VlaTrainConfig train)
+VlaTrainer::VlaTrainer(const VlaConfig& config, Backend& backend, VlaTrainConfig train)
     : config_(config),
       train_(std::move(train)),
       network_(config, Residency::block),
       backend_(backend),
-      source_(train_.lora.rank > 0 ? source : nullptr),
       adapters_(network_, train_.lora),
       gradients_(network_, train_.trainable, adapters_, backend),
-      weights_(make_arena(
-          backend,
-          [this](Arena& arena) { block_ = arena.take<real>(static_cast<std::size_t>(network_.layout.size())); })),
-      tower_(config_, network_, {block_, nullptr}, backend, train_.images),
+      weights_(Arena::measuring()),
+      tower_(config_, network_, {}, backend, train_.images),
       decoder_(network_.language_shape, network_.language, backend),
-      arena_(backend, 0) {
-  check_tensors(network_, *source);
+      arena_(Arena::measuring()) {
   check_train();
   for (const std::string& name : train_.trainable) {
     const model::TensorSpec* spec = network_.layout.find(name);
@@ -65,10 +61,26 @@ VlaTrainer::VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSour
   if (trained_.empty()) throw Error("ERR_CONFIG", "trainable: expected tensors, or adapters");
   const int count = train_.triplet.count;
   for (int i = 0; i < count; ++i) coordinate_.push_back(-1 + 2.0 * i / (count - 1));
+}
+
+VlaTrainer::VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSource> source, Backend& backend,
+                       VlaTrainConfig train)
+    : VlaTrainer(config, backend, std::move(train)) {
+  check_tensors(network_, *source);
+  weights_ = make_arena(
+      backend, [this](Arena& arena) { block_ = arena.take<real>(static_cast<std::size_t>(network_.layout.size())); });
+  tower_.use({block_, nullptr});
   arena_ = make_arena(backend, [this](Arena& arena) { reserve(arena); });
   load(*source);
   adapters_.start(backend_);
   tower_.arrange();
+  if (train_.lora.rank > 0) source_ = std::move(source);
+}
+
+TrainMemory VlaTrainer::plan(const VlaConfig& config, Backend& backend, VlaTrainConfig train) {
+  VlaTrainer trainer(config, backend, std::move(train));
+  Arena arena = Arena::measuring();
+  return trainer.reserve(arena);
 }
 
 VlaTrainer::~VlaTrainer() = default;
@@ -92,19 +104,26 @@ void VlaTrainer::check_train() const {
       "triplet: the token table must be trained");
 }
 
-void VlaTrainer::reserve(Arena& arena) {
+TrainMemory VlaTrainer::reserve(Arena& arena) {
   const auto tokens = static_cast<std::size_t>(train_.tokens);
   const auto hidden = static_cast<std::size_t>(config_.language.hidden);
   const auto patches = static_cast<std::size_t>(config_.vision.tokens());
-  gradients_.reserve(arena);
-  adapters_.reserve(arena);
+  TrainMemory memory;
+  memory.weights = network_.layout.size() * static_cast<std::int64_t>(sizeof(real));
+  std::size_t counted = 0;
+  const auto since = [&] { return static_cast<std::int64_t>(arena.used() - std::exchange(counted, arena.used())); };
+  gradients_.reserve(arena), adapters_.reserve(arena);
+  memory.gradients = since();
   first_moment_ = arena.take<real>(static_cast<std::size_t>(moments_.size()));
   second_moment_ = arena.take<real>(static_cast<std::size_t>(moments_.size()));
+  memory.moments = since();
   const bool vision = trains_tower_ || trains_aligner_;
   tower_.reserve(arena, vision, train_.recompute);
   if (vision) dimage_ = arena.take<real>(patches * hidden);
+  memory.vision = since();
   decoder_.reserve(arena, train_.tokens, true, true, train_.recompute);
   dnormed_ = arena.take<real>(tokens * hidden);
+  memory.language = since();
   head_input_ = arena.take<real>(tokens * hidden), dhead_input_ = arena.take<real>(tokens * hidden);
   const auto rows = static_cast<std::size_t>(logit_rows(config_, train_.tokens));
   logits_ = arena.take<real>(rows * static_cast<std::size_t>(config_.language.vocab));
@@ -127,6 +146,8 @@ void VlaTrainer::reserve(Arena& arena) {
   for (Staged<std::int32_t>* list : {&anchor_, &positive_, &negative_}) list->reserve(triplet_, triplets);
   margin_.reserve(triplet_, triplets);
   triplet_.take(arena, backend_);
+  memory.head = since();
+  return memory;
 }
 
 void VlaTrainer::load(const TensorSource& source) {

@@ -51,6 +51,14 @@ struct VlaStep {
   double grad_norm = 0;     // of the trained tensors, before it is clipped
 };
 
+/// Bytes that a trainer takes, all at its start.
+struct TrainMemory {
+  std::int64_t weights = 0, gradients = 0, moments = 0;  // with those of adapters
+  std::int64_t vision = 0, language = 0;                 // activations of tower and aligner, and of the decoder
+  std::int64_t head = 0;                                 // logits, and the rows that they come of
+  std::int64_t total() const { return weights + gradients + moments + vision + language + head; }
+};
+
 class VlaTrainer {
  public:
   /// Throws Error: ERR_CHECKPOINT_CORRUPT; ERR_CONFIG for a tensor that the model has not; ERR_OUT_OF_MEMORY.
@@ -58,6 +66,9 @@ class VlaTrainer {
   VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSource> source, Backend& backend,
              VlaTrainConfig train);
   ~VlaTrainer();
+
+  /// What such a trainer would take; reads no weights. Throws Error(ERR_CONFIG) as the constructor.
+  static TrainMemory plan(const VlaConfig& config, Backend& backend, VlaTrainConfig train);
   VlaTrainer(const VlaTrainer&) = delete;
   VlaTrainer& operator=(const VlaTrainer&) = delete;
 
@@ -88,7 +99,9 @@ class VlaTrainer {
   };
   real* weights_of(const Trained& trained) const;
   real* gradient_of(const Trained& trained) const;
-  void reserve(Arena& arena);
+  /// Knows all sizes and has no memory yet.
+  VlaTrainer(const VlaConfig& config, Backend& backend, VlaTrainConfig train);
+  TrainMemory reserve(Arena& arena);
   void check_train() const;
   void load(const TensorSource& source);
   TokenMetric metric(TokenRange range);
@@ -104,7 +117,7 @@ class VlaTrainer {
   const VlaTrainConfig train_;
   const VlaNetwork network_;
   Backend& backend_;
-  const std::shared_ptr<const TensorSource> source_;  // null without adapters
+  std::shared_ptr<const TensorSource> source_;  // null without adapters
   std::vector<Trained> trained_;
   bool trains_aligner_ = false, trains_tower_ = false, trains_table_ = false;
   model::ParameterLayout moments_;
