@@ -179,6 +179,7 @@
       "native/binding/kernels_training.cpp",
       "native/binding/listener_call.cpp",
       "native/binding/model_binding.cpp",
+      "native/binding/path_schedule.cpp",
       "native/binding/plan_packing.cpp",
       "native/binding/sim_binding.cpp",
       "native/binding/sim_drive.cpp",

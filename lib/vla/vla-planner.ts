@@ -1,9 +1,14 @@
-import { argumentError } from '../errors.js';
+import { argumentError, WamFlowError } from '../errors.js';
 import type { StepRule } from '../plan-options.js';
 import { NumericTokenizer, type NumericTokenizerOptions } from '../tokens/numeric-tokenizer.js';
+import { TextTokenizer } from '../tokens/text-tokenizer.js';
+import { posesOfPath } from './path-heading.js';
+import { reducePlans, type VlaReduce } from './reduce-plans.js';
+import { publishedAnswer, type SceneView, type SceneWording, scenePrompt } from './scene-prompt.js';
 import { loadModel, type VlaModel } from './vla-model.js';
 import { integer, type VlaOptions } from './vla-options.js';
-import { int32, type VlaMask } from './vla-requests.js';
+import { int32, type VlaMask, type VlaPathSchedule } from './vla-requests.js';
+import { kSettingsName, readVlaSettings, type VlaSettings } from './vla-settings.js';
 
 /** Constant tokens around the numbers of an answer; those left out are not there. */
 export interface AnswerForm {
@@ -21,12 +26,22 @@ export interface AnswerForm {
 
 /** Options of {@link VlaPlanner.load}. */
 export interface VlaPlannerOptions extends Omit<VlaOptions, 'numeric'> {
-  /** The numeric tokens; `firstId` is the number of entries that the text tokenizer has without them. */
-  numbers: NumericTokenizerOptions & { firstId: number };
-  /** Default 8 waypoints of x and y without constant tokens. */
+  /**
+   * The numeric tokens; `firstId` is the number of entries that the text tokenizer has without them. Default those of the
+   * directory's tokenizer.
+   */
+  numbers?: NumericTokenizerOptions & { firstId: number };
+  /** Default 8 waypoints of x and y; without constant tokens where `numbers` are given, else in the published form. */
   answer?: AnswerForm;
-  /** How weights were trained: `full` (the default) for FUDOKI and WAM-Flow, `prefix` for those of this package. */
+  /**
+   * How weights were trained: `full` for FUDOKI and WAM-Flow, `prefix` for those of this package. Default as the directory
+   * says, else `full`.
+   */
   mask?: VlaMask;
+  /** What a view is put into, for {@link VlaPlanner.planView}. Default the directory's. */
+  wording?: SceneWording;
+  /** What plans are made with where a call says nothing else. Schedule and mask token are the directory's by default. */
+  plan?: VlaPlanDefaults;
 }
 
 /** What a plan is made from: the prompt up to where the answer begins. */
@@ -39,12 +54,30 @@ export interface VlaPrompt {
   pixels?: Float32Array;
 }
 
-/** Options of {@link VlaPlanner.plan}. */
-export interface VlaPlanOptions {
+/** Options of {@link VlaPlanner.plan} that a directory or a planner may have defaults for. */
+export interface VlaPlanDefaults {
   /** Refinement steps, default 5. */
   steps?: number;
   /** Default `integrated`: the first step counts too. */
   rule?: StepRule;
+  /** How a number is chosen from its posterior. Default `argmax`. */
+  decode?: 'argmax' | 'median' | 'sample';
+  /** Of `sample`; default 1. */
+  temperature?: number;
+  /** Of `sample`: the most likely that are kept; 0, the default: all. */
+  topK?: number;
+  /** Of the path. Default the published one. */
+  schedule?: VlaPathSchedule;
+  /** Token that the network reads at time 0, in the first step; default the random numbers that the chain begins with. */
+  maskId?: number;
+  /** Plans of the same prompt, 1 to 4096; with the mask `prefix` they share it. Default 1. */
+  samples?: number;
+  /** Of samples to the plan. Default `medoid`. */
+  reduce?: VlaReduce;
+}
+
+/** Options of {@link VlaPlanner.plan}. */
+export interface VlaPlanOptions extends VlaPlanDefaults {
   /** Default 0. */
   seed?: number;
   signal?: AbortSignal;
@@ -54,13 +87,17 @@ export interface VlaPlanOptions {
 export interface VlaPlan {
   /** [waypoints, coordinates]: x, y (metres, ego frame: forward, left), then what the model's third number is. */
   trajectory: Float32Array;
-  /** The trajectory after each step; the last one is `trajectory`. */
+  /** [waypoints, 3]: x, y and heading; with two coordinates that of {@link headingsOfPath}. */
+  poses: Float32Array;
+  /** Each as `trajectory`. */
+  samples: Float32Array[];
+  /** The samples after each step reduced in the same way; the last one is `trajectory`. */
   refinements: Float32Array[];
-  /** Token ids of the numbers. */
+  /** [samples, numbers]: token ids of the numbers. */
   tokens: Int32Array;
-  /** Of each token among the numeric ones, under the last posterior. */
+  /** [samples, numbers]: of each token among the numeric ones, under the last posterior. */
   logProbability: Float32Array;
-  /** Milliseconds. */
+  /** Milliseconds; a step is that of all samples. */
   timing: { visionMs: number; prefixMs: number; stepMs: Float64Array };
 }
 
@@ -69,48 +106,87 @@ export interface VlaPlan {
  * are considered for them, so that no answer is malformed.
  *
  * @example
- * const planner = await VlaPlanner.load('./wam-flow-1.5b', { numbers: { firstId: tokenizer.size }, precision: 'bf16' });
- * const { trajectory } = await planner.plan({ ids, imageMask, pixels }, { steps: 5 });
+ * const planner = await VlaPlanner.load('./models/vla-mini');
+ * const { poses } = await planner.planView({ images: [picture], fields: { command: 'left', vx: 8.3, vy: 0, ax: 0, ay: 0 } });
  */
 export class VlaPlanner {
   readonly model: VlaModel;
   readonly numbers: NumericTokenizer;
   readonly mask: VlaMask;
+  /** The directory's; null where `numbers` were given. */
+  readonly tokenizer: TextTokenizer | null;
+  /** What the directory says that its weights were trained with; undefined where it says nothing. */
+  readonly settings: VlaSettings | undefined;
+  readonly wording: SceneWording | null;
+  /** What plans are made with where a call says nothing else. */
+  readonly defaults: Readonly<VlaPlanDefaults>;
   /** Waypoints of a plan, and numbers of each. */
   readonly waypoints: number;
-  readonly coordinates: number;
+  readonly coordinates: 2 | 3;
   /** Tokens of an answer; -1 where a number stands. */
   readonly #answer: Int32Array;
 
-  private constructor(
-    model: VlaModel,
-    numbers: NumericTokenizer,
-    mask: VlaMask,
-    answer: Int32Array,
-    coordinates: number,
-  ) {
-    this.model = model;
-    this.numbers = numbers;
-    this.mask = mask;
-    this.#answer = answer;
-    this.coordinates = coordinates;
-    this.waypoints = answer.filter((id) => id < 0).length / coordinates;
+  private constructor(parts: Parts) {
+    this.model = parts.model;
+    this.numbers = parts.numbers;
+    this.mask = parts.mask;
+    this.tokenizer = parts.tokenizer;
+    this.settings = parts.settings;
+    this.wording = parts.wording;
+    this.defaults = parts.defaults;
+    this.#answer = parts.answer;
+    this.coordinates = parts.coordinates;
+    this.waypoints = parts.answer.filter((id) => id < 0).length / parts.coordinates;
   }
 
   /**
-   * Loads a Janus, FUDOKI or WAM-Flow directory.
+   * Loads a Janus, FUDOKI or WAM-Flow directory. What options leave out is taken from its `wam_flow.json`, where it has one.
    *
-   * @throws WamFlowError as `loadModel`; `ERR_CONFIG` when the numbers are not a grid, `ERR_RANGE` when the token table
+   * @throws WamFlowError as `loadModel` and `TextTokenizer.load`; `ERR_CONFIG` when the numbers are not a grid, `ERR_RANGE` when the token table
    *   has no rows for them
    */
-  static async load(directory: string, options: VlaPlannerOptions): Promise<VlaPlanner> {
-    const { numbers, answer = {}, mask = 'full', ...rest } = options;
-    const tokenizer = new NumericTokenizer(numbers);
-    const { firstId, size } = tokenizer;
-    const form = answerTokens(answer);
-    const numeric = { begin: firstId, end: firstId + size };
+  static async load(directory: string, options: VlaPlannerOptions = {}): Promise<VlaPlanner> {
+    const { numbers, answer, mask, wording, plan = {}, ...rest } = options;
+    const settings = await readVlaSettings(directory);
+    const tokenizer = numbers === undefined ? await loadTokenizer(directory, settings) : null;
+    const grid = tokenizer?.numbers ?? new NumericTokenizer(numbers);
+    const form =
+      answer ?? (tokenizer === null ? {} : publishedAnswer(tokenizer, settings?.plan ?? {}));
+    const tokens = answerTokens(form);
+    const numeric = { begin: grid.firstId, end: grid.firstId + grid.size };
     const model = await loadModel(directory, { ...rest, numeric });
-    return new VlaPlanner(model, tokenizer, mask, form, answer.coordinates ?? 2);
+    return new VlaPlanner({
+      ...{ model, tokenizer, settings, numbers: grid, answer: tokens },
+      mask: mask ?? settings?.mask ?? 'full',
+      wording: wording ?? wordingOf(settings),
+      defaults: { ...defaultsOf(settings), ...plan },
+      coordinates: form.coordinates ?? 2,
+    });
+  }
+
+  /**
+   * Plans from pictures and the values of the wording's fields, with the directory's tokenizer.
+   *
+   * @throws (rejects) as {@link scenePrompt} and {@link VlaPlanner.plan}; WamFlowError `ERR_CONFIG` where there is no
+   *   tokenizer or no wording
+   */
+  async planView(view: SceneView, options: VlaPlanOptions = {}): Promise<VlaPlan> {
+    return this.plan(await this.promptOf(view), options);
+  }
+
+  /**
+   * What {@link VlaPlanner.planView} plans behind.
+   *
+   * @throws (rejects) as it
+   */
+  async promptOf(view: SceneView): Promise<VlaPrompt> {
+    const { tokenizer, wording } = this;
+    if (tokenizer === null || wording === null) {
+      const lacks = tokenizer === null ? 'tokenizer: it was loaded with numbers' : 'wording';
+      throw new WamFlowError('ERR_CONFIG', `a view needs words, and this planner has no ${lacks}`);
+    }
+    const imageSize = wording.imageSize ?? this.model.config.vision.image_size;
+    return scenePrompt(tokenizer, { ...wording, imageSize }, view);
   }
 
   /**
@@ -133,7 +209,8 @@ export class VlaPlanner {
     if (prompt.imageMask !== undefined && prompt.imageMask.length !== length) {
       throw argumentError('prompt.imageMask', `${length} elements`, prompt.imageMask, 'ERR_SHAPE');
     }
-    const { steps = 5, rule = 'integrated', seed = 0, signal } = options;
+    const { reduce, ...request } = planRequest(this.defaults, options);
+    const { steps, samples } = request;
     const out = await this.model.sample({
       ids,
       imageMask,
@@ -144,18 +221,29 @@ export class VlaPlanner {
         .filter((i) => this.#answer[i]! < 0)
         .map((i) => length + i),
       range: { begin: firstId, end: firstId + size },
-      ...{ steps, rule, seed },
-      ...(signal === undefined ? {} : { signal }),
+      ...request,
     });
-    const count = out.final.length;
+    const count = out.final.length / samples;
+    const plansAfter = (step: number) =>
+      Array.from({ length: samples }, (_, s) => {
+        const at = (s * steps + step) * count;
+        return Float32Array.from(out.x1.subarray(at, at + count), (id) => this.numbers.decode(id));
+      });
     const refinements = Array.from({ length: steps }, (_, k) =>
-      this.#values(out.x1.subarray(k * count, (k + 1) * count)),
+      reducePlans(reduce, plansAfter(k), this.coordinates),
     );
+    const trajectory = refinements.at(-1)!;
+    const lastStep = (s: number) => (s * steps + steps - 1) * count;
     return {
-      trajectory: refinements.at(-1)!,
+      trajectory,
+      poses: this.coordinates === 3 ? trajectory : posesOfPath(trajectory),
+      samples: plansAfter(steps - 1),
       refinements,
       tokens: out.final,
-      logProbability: out.logProbability.slice((steps - 1) * count),
+      logProbability: Float32Array.from(
+        { length: samples * count },
+        (_, i) => out.logProbability[lastStep(Math.floor(i / count)) + (i % count)]!,
+      ),
       timing: out.timing,
     };
   }
@@ -168,10 +256,64 @@ export class VlaPlanner {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
 
-  #values(tokens: Int32Array): Float32Array {
-    return Float32Array.from(tokens, (id) => this.numbers.decode(id));
+interface Parts {
+  model: VlaModel;
+  numbers: NumericTokenizer;
+  mask: VlaMask;
+  tokenizer: TextTokenizer | null;
+  settings: VlaSettings | undefined;
+  wording: SceneWording | null;
+  defaults: VlaPlanDefaults;
+  answer: Int32Array;
+  coordinates: 2 | 3;
+}
+
+/** The directory's tokenizer, whose numbers are those that the weights were trained with. */
+async function loadTokenizer(
+  directory: string,
+  settings: VlaSettings | undefined,
+): Promise<TextTokenizer> {
+  if (!settings?.numbers) return TextTokenizer.load(directory);
+  const { firstId, ...numbers } = settings.numbers;
+  const tokenizer = await TextTokenizer.load(directory, { numbers });
+  if (tokenizer.numbers.firstId === firstId) return tokenizer;
+  throw new WamFlowError(
+    'ERR_CONFIG',
+    `${kSettingsName}: numbers.firstId is ${firstId}, the tokenizer's first number is ${tokenizer.numbers.firstId}`,
+  );
+}
+
+function wordingOf(settings: VlaSettings | undefined): SceneWording | null {
+  if (!settings?.wording) return null;
+  const { image, template, wording } = settings;
+  if ([...image.mean, ...image.std].some((value) => value !== 0.5)) {
+    throw new WamFlowError(
+      'ERR_CONFIG',
+      `${kSettingsName}: expected image.mean and image.std 0.5, as pictures are normalised here`,
+    );
   }
+  return { ...wording, template, imageSize: image.size, background: image.background };
+}
+
+function defaultsOf(settings: VlaSettings | undefined): VlaPlanDefaults {
+  if (settings === undefined) return {};
+  const { schedule, maskToken } = settings;
+  return { schedule, ...(maskToken === null ? {} : { maskId: maskToken.id }) };
+}
+
+const kReduces: readonly unknown[] = ['first', 'medoid', 'mean'];
+
+/** What is asked of the model: the call's options, then the planner's, then the defaults. */
+function planRequest(defaults: VlaPlanDefaults, options: VlaPlanOptions) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const merged: VlaPlanOptions = { ...defaults, ...Object.fromEntries(given) };
+  const { steps = 5, rule = 'integrated', seed = 0, samples = 1, reduce = 'medoid' } = merged;
+  if (!kReduces.includes(reduce)) {
+    throw argumentError('reduce', "'first', 'medoid' or 'mean'", reduce);
+  }
+  return { ...merged, steps, rule, seed, samples, reduce };
 }
 
 /** Tokens of an answer; -1 where a number stands. */
