@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { adaptCommand } from '../lib/cli/adapt.js';
 import { alignCommand } from '../lib/cli/align.js';
 import { averageCommand } from '../lib/cli/average.js';
 import { cameraCommand } from '../lib/cli/camera.js';
@@ -21,6 +22,7 @@ const kCommands: Command[] = [
   trainCommand(),
   alignCommand(),
   createCommand(),
+  adaptCommand(),
   averageCommand(),
   curvesCommand(),
   evaluateCommand(),

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { adaptCommand } from './adapt.js';
 import { alignCommand } from './align.js';
 import { averageCommand } from './average.js';
 import { cameraCommand } from './camera.js';
@@ -27,6 +28,7 @@ const program = new Command('wam-flow')
   .addCommand(trainCommand())
   .addCommand(alignCommand())
   .addCommand(createCommand())
+  .addCommand(adaptCommand())
   .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
