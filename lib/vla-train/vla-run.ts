@@ -230,7 +230,7 @@ async function saveTrained(
   const config = (await readJson(path, path)) as object;
   const stored = await storedTensors(output, [{ name: 'model.safetensors' }]);
   const trained = (await trainer.weights()).map(floatTensor);
-  const moments: readonly FloatTensor[] = await trainer.moments();
+  const moments: readonly FloatTensor[] = await trainer.state();
   await writeJanusSet(output, {
     config,
     tensors: replaced(stored, trained),
