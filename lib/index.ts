@@ -12,6 +12,12 @@ export {
 } from './camera/camera.js';
 export type { CameraOptions } from './camera/options.js';
 export {
+  kPlanWording,
+  type PlanConversation,
+  type PlanFields,
+  planConversation,
+} from './camera/plan-conversation.js';
+export {
   kQuestionKinds,
   type Question,
   type QuestionKind,
@@ -20,6 +26,19 @@ export {
 } from './camera/questions.js';
 export { type SceneTruth, sceneTruth } from './camera/scene-truth.js';
 export { type CameraSummary, type WriteCameraOptions, writeCameraData } from './camera/write.js';
+export {
+  type BatchRequest,
+  ConversationMix,
+  type ConversationSummary,
+  type EncodedConversation,
+  openConversations,
+} from './conversation/conversation-mix.js';
+export type { EncodedRow, SkipReason } from './conversation/encode-row.js';
+export type {
+  ConversationOptions,
+  ConversationProgress,
+  ConversationSource,
+} from './conversation/options.js';
 export { WamFlowError, type WamFlowErrorCode } from './errors.js';
 export {
   type ClosedLoopEvaluation,
@@ -287,6 +306,13 @@ export {
   type JanusVisionConfig,
   parseJanusConfig,
 } from './vla/janus-config.js';
+export {
+  type CreatedVla,
+  type CreateVlaOptions,
+  createVla,
+} from './vla-train/create-vla.js';
+export type { VlaSizes } from './vla-train/vla-sizes.js';
+export { readVlaSettings, type VlaSchedule, type VlaSettings } from './vla/vla-settings.js';
 export type { WarmStart } from './warm-start.js';
 export { loadModel, VlaModel } from './vla/vla-model.js';
 export { kVlaDefaults, type TokenRange, type VlaOptions } from './vla/vla-options.js';
@@ -295,23 +321,32 @@ export type {
   VlaInput,
   VlaLogits,
   VlaMask,
+  VlaPathSchedule,
   VlaSample,
   VlaTokens,
 } from './vla/vla-requests.js';
 export {
   type VlaExample,
-  type VlaStage,
+  type TripletOptions,
+  type VlaChains,
+  type LoraOptions,
+  type VlaTrainerStep,
+  type VlaTrainingMemory,
+  vlaTrainingMemory,
   VlaTrainer,
   type VlaTrainerOptions,
 } from './vla/vla-trainer.js';
 export {
   type AnswerForm,
   type VlaPlan,
+  type VlaPlanDefaults,
   VlaPlanner,
   type VlaPlannerOptions,
   type VlaPlanOptions,
   type VlaPrompt,
 } from './vla/vla-planner.js';
+export { headingsOfPath, type PathHeadingOptions, posesOfPath } from './vla/path-heading.js';
+export type { VlaReduce } from './vla/reduce-plans.js';
 export {
   publishedAnswer,
   scenePrompt,

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { alignCommand } from '../lib/cli/align.js';
 import { averageCommand } from '../lib/cli/average.js';
 import { cameraCommand } from '../lib/cli/camera.js';
+import { createCommand } from '../lib/cli/create.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
@@ -19,6 +20,7 @@ const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
   alignCommand(),
+  createCommand(),
   averageCommand(),
   curvesCommand(),
   evaluateCommand(),

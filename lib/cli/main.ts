@@ -4,6 +4,7 @@ import { alignCommand } from './align.js';
 import { averageCommand } from './average.js';
 import { cameraCommand } from './camera.js';
 import { errorOutput } from './command.js';
+import { createCommand } from './create.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
@@ -25,6 +26,7 @@ const program = new Command('wam-flow')
   .addCommand(planCommand())
   .addCommand(trainCommand())
   .addCommand(alignCommand())
+  .addCommand(createCommand())
   .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())

@@ -28,7 +28,8 @@ export interface PathScheduleValues {
   stepWeight: Float64Array;
 }
 
-function complete(schedule: PathSchedule) {
+/** A schedule with all parameters of its kind. */
+export function completeSchedule(schedule: PathSchedule) {
   if (schedule.kind === 'published') {
     return { kind: schedule.kind, a: schedule.a ?? 0.9, c: schedule.c ?? 3 };
   }
@@ -58,7 +59,13 @@ export function pathSchedule(
 ): PathScheduleValues {
   const t = unitTimes(times);
   const out = new Float64Array(4 * t.length);
-  kernelAddon().pathSchedule({ schedule: complete(schedule), ...step, count: t.length, t, out });
+  kernelAddon().pathSchedule({
+    schedule: completeSchedule(schedule),
+    ...step,
+    count: t.length,
+    t,
+    out,
+  });
   const column = (index: number) => t.map((_, i) => out[4 * i + index]!);
   return { beta: column(0), betaDot: column(1), width: column(2), stepWeight: column(3) };
 }

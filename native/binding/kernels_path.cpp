@@ -6,8 +6,8 @@
 #include "binding/function.h"
 #include "binding/kernel_arguments.h"
 #include "binding/kernels_binding.h"
+#include "binding/path_schedule.h"
 #include "flow/mixture.h"
-#include "flow/schedule.h"
 
 namespace wam::binding {
 namespace {
@@ -15,20 +15,6 @@ namespace {
 StepRule step_rule(const KernelArguments& a) {
   return a.fields().choice<StepRule>(
       "rule", {{"released", StepRule::released}, {"integrated", StepRule::integrated}, {"renoise", StepRule::renoise}});
-}
-
-flow::PathSchedule path_schedule(const Fields& fields) {
-  using Kind = flow::PathSchedule::Kind;
-  flow::PathSchedule s;
-  s.kind = fields.choice<Kind>("kind", {{"published", Kind::published}, {"kernel_width", Kind::kernel_width}});
-  if (s.kind == Kind::published) {
-    s.a = fields.number("a"), s.c = fields.number("c");
-  } else {
-    s.initial_width = fields.number("initialWidth"), s.final_width = fields.number("finalWidth");
-    s.power = fields.number("power");
-  }
-  s.check();
-  return s;
 }
 
 flow::MixtureSchedule mixture_schedule(const Fields& fields) {
@@ -49,7 +35,7 @@ flow::MixtureSchedule mixture_schedule(const Fields& fields) {
 /// step weight of the rule from t to t + h.
 Napi::Value path_schedule_values(const Napi::CallbackInfo& info) {
   const KernelArguments a(info[0], "pathSchedule");
-  const flow::PathSchedule schedule = path_schedule(a.fields().object("schedule"));
+  const flow::PathSchedule schedule = read_path_schedule(a.fields().object("schedule"));
   const StepRule rule = step_rule(a);
   const std::int64_t count = a.dim("count", 0);
   const double* t = a.array<double>("t", count);
