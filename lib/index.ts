@@ -332,6 +332,7 @@ export type {
   VlaInput,
   VlaLogits,
   VlaMask,
+  VlaPathSchedule,
   VlaSample,
   VlaTokens,
 } from './vla/vla-requests.js';
@@ -349,11 +350,14 @@ export {
 export {
   type AnswerForm,
   type VlaPlan,
+  type VlaPlanDefaults,
   VlaPlanner,
   type VlaPlannerOptions,
   type VlaPlanOptions,
   type VlaPrompt,
 } from './vla/vla-planner.js';
+export { headingsOfPath, type PathHeadingOptions, posesOfPath } from './vla/path-heading.js';
+export type { VlaReduce } from './vla/reduce-plans.js';
 export {
   publishedAnswer,
   scenePrompt,

@@ -88,18 +88,23 @@ export interface NativeVlaSample extends NativeVlaInput {
   decode: 'argmax' | 'median' | 'sample';
   temperature: number;
   topK: number;
-  a: number;
-  c: number;
+  schedule:
+    | { kind: 'published'; a: number; c: number }
+    | { kind: 'kernel_width'; initialWidth: number; finalWidth: number; power: number };
+  /** Read at the positions in the first step; -1: x0 is. */
+  maskId: number;
+  samples: number;
   keepPrefix: boolean;
   seed: number;
-  /** Empty, or [positions]. */
+  /** Empty, or [samples, positions]. */
   x0: Int32Array;
-  /** Empty, or [steps, positions] each. */
+  /** Empty, or [samples, steps, positions] each. */
   posterior: Float32Array;
   jump: Float32Array;
   draw: Float32Array;
 }
 
+/** All [samples, ...]. */
 export interface NativeVlaTokens {
   states: Int32Array;
   x1: Int32Array;

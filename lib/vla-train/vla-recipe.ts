@@ -5,6 +5,7 @@ import { argumentError, WamFlowError } from '../errors.js';
 import type { completeSchedule } from '../flow/path-schedule.js';
 import { describeIssues } from '../model/config-schema.js';
 import type { VlaMask } from '../vla/vla-requests.js';
+import type { NumericStart } from './numeric-rows.js';
 
 /** Stages of a vision-language model, in the order that it goes through them. */
 export const kVlaStages = ['causal', 'adapt', 'embed', 'pretrain', 'sft'] as const;
@@ -62,7 +63,7 @@ export interface VlaTrainParameters {
   /** Pictures of a conversation at most. */
   maxImages: number;
   /** Stage `embed`: what new rows start from. */
-  rows: 'digits' | 'random';
+  rows: NumericStart;
   /** Stage `embed`: the triplet loss beside that of the tokens; weight 0 leaves it out. */
   triplet: { weight: number; batch: number; margin: number; marginPerGap: number };
   /** Of all random numbers; an integer from 0 to 2^53-1. */
@@ -167,7 +168,7 @@ const schema = z.strictObject({
   coordinates: z.union([z.literal(2), z.literal(3)]),
   maxTokens: count(65_536),
   maxImages: z.int().min(0).max(64),
-  rows: z.enum(['digits', 'random']),
+  rows: z.enum(['digits', 'random', 'waves']),
   triplet: z.strictObject({
     weight: notNegative,
     batch: count(2 ** 20),

@@ -30,6 +30,8 @@ export interface SceneWording {
   template?: Readonly<ConversationTemplate>;
   /** Side of the pictures that the vision tower takes, pixels. Default 384. */
   imageSize?: number;
+  /** Colour around pictures that are not square. Default that of {@link letterbox}. */
+  background?: readonly [number, number, number];
 }
 
 /**
@@ -43,7 +45,8 @@ export async function scenePrompt(
   wording: SceneWording,
   view: SceneView,
 ): Promise<VlaPrompt> {
-  const { template = kFudokiTemplate, imageSize = 384 } = wording;
+  const { template = kFudokiTemplate, imageSize = 384, background } = wording;
+  const square = { size: imageSize, ...(background === undefined ? {} : { background }) };
   const text = sceneText(tokenizer, wording, view.fields);
   const { ids, imageMask, answerStart } = buildModelInput(tokenizer, text, {
     images: view.images.length,
@@ -52,7 +55,7 @@ export async function scenePrompt(
   const plane = 3 * imageSize * imageSize;
   const pixels = new Float32Array(view.images.length * plane);
   for (const [i, image] of view.images.entries()) {
-    pixels.set((await letterbox(image, { size: imageSize })).values, i * plane);
+    pixels.set((await letterbox(image, square)).values, i * plane);
   }
   return {
     ids: ids.slice(0, answerStart),

@@ -3,10 +3,13 @@ import type { StepRule } from '../plan-options.js';
 import { NumericTokenizer, type NumericTokenizerOptions } from '../tokens/numeric-tokenizer.js';
 import { TextTokenizer } from '../tokens/text-tokenizer.js';
 import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
+import { posesOfPath } from './path-heading.js';
+import { reducePlans, type VlaReduce } from './reduce-plans.js';
 import { publishedAnswer, type SceneView, type SceneWording, scenePrompt } from './scene-prompt.js';
 import { loadInspected, type VlaModel } from './vla-model.js';
 import { integer, type VlaOptions, vlaOptions } from './vla-options.js';
-import { int32, type VlaMask } from './vla-requests.js';
+import { int32, type VlaMask, type VlaPathSchedule } from './vla-requests.js';
+import { kSettingsName, readVlaSettings, type VlaSettings } from './vla-settings.js';
 
 /** Constant tokens around the numbers of an answer; those left out are not there. */
 export interface AnswerForm {
@@ -36,8 +39,15 @@ export interface VlaPlannerOptions extends Omit<VlaOptions, 'numeric'> {
    * numbers.
    */
   answer?: AnswerForm;
-  /** How weights were trained: `full` (the default) for FUDOKI and WAM-Flow, `prefix` for those of this package. */
+  /**
+   * How weights were trained: `full` for FUDOKI and WAM-Flow, `prefix` for those of this package. Default as the directory
+   * says, else `full`.
+   */
   mask?: VlaMask;
+  /** What a view is put into, for {@link VlaPlanner.planView}. Default the directory's. */
+  wording?: SceneWording;
+  /** What plans are made with where a call says nothing else. Schedule and mask token are the directory's by default. */
+  plan?: VlaPlanDefaults;
 }
 
 /** What a plan is made from, as {@link scenePrompt} gives it: the prompt up to where the answer begins. */
@@ -50,12 +60,30 @@ export interface VlaPrompt {
   pixels?: Float32Array;
 }
 
-/** Options of {@link VlaPlanner.plan}. */
-export interface VlaPlanOptions {
+/** Options of {@link VlaPlanner.plan} that a directory or a planner may have defaults for. */
+export interface VlaPlanDefaults {
   /** Refinement steps, default 5. */
   steps?: number;
   /** Default `integrated`: the first step counts too. */
   rule?: StepRule;
+  /** How a number is chosen from its posterior. Default `argmax`. */
+  decode?: 'argmax' | 'median' | 'sample';
+  /** Of `sample`; default 1. */
+  temperature?: number;
+  /** Of `sample`: the most likely that are kept; 0, the default: all. */
+  topK?: number;
+  /** Of the path. Default the published one. */
+  schedule?: VlaPathSchedule;
+  /** Token that the network reads at time 0, in the first step; default the random numbers that the chain begins with. */
+  maskId?: number;
+  /** Plans of the same prompt, 1 to 4096; with the mask `prefix` they share it. Default 1. */
+  samples?: number;
+  /** Of samples to the plan. Default `medoid`. */
+  reduce?: VlaReduce;
+}
+
+/** Options of {@link VlaPlanner.plan}. */
+export interface VlaPlanOptions extends VlaPlanDefaults {
   /** Default 0. */
   seed?: number;
   signal?: AbortSignal;
@@ -65,13 +93,17 @@ export interface VlaPlanOptions {
 export interface VlaPlan {
   /** [waypoints, coordinates]: x, y (metres, ego frame: forward, left), then what the model's third number is. */
   trajectory: Float32Array;
-  /** The trajectory after each step; the last one is `trajectory`. */
+  /** [waypoints, 3]: x, y and heading; with two coordinates that of {@link headingsOfPath}. */
+  poses: Float32Array;
+  /** Each as `trajectory`. */
+  samples: Float32Array[];
+  /** The samples after each step reduced in the same way; the last one is `trajectory`. */
   refinements: Float32Array[];
-  /** Token ids of the numbers. */
+  /** [samples, numbers]: token ids of the numbers. */
   tokens: Int32Array;
-  /** Of each token among the numeric ones, under the last posterior. */
+  /** [samples, numbers]: of each token among the numeric ones, under the last posterior. */
   logProbability: Float32Array;
-  /** Milliseconds. */
+  /** Milliseconds; a step is that of all samples. */
   timing: { visionMs: number; prefixMs: number; stepMs: Float64Array };
 }
 
@@ -80,9 +112,8 @@ export interface VlaPlan {
  * are considered for them, so that no answer is malformed.
  *
  * @example
- * const planner = await VlaPlanner.load('./wam-flow-1.5b', { precision: 'bf16' });
- * const prompt = await planner.prompt(wording, { images: [await readImage('front.jpg')], fields });
- * const { trajectory } = await planner.plan(prompt, { steps: 5 });
+ * const planner = await VlaPlanner.load('./models/vla-mini');
+ * const { poses } = await planner.planView({ images: [picture], fields: { command: 'left', vx: 8.3, vy: 0, ax: 0, ay: 0 } });
  */
 export class VlaPlanner {
   readonly model: VlaModel;
@@ -90,30 +121,32 @@ export class VlaPlanner {
   /** Undefined when the planner was loaded with `numbers` alone. */
   readonly tokenizer: TextTokenizer | undefined;
   readonly mask: VlaMask;
+  /** What the directory says that its weights were trained with; undefined where it says nothing. */
+  readonly settings: VlaSettings | undefined;
+  readonly wording: SceneWording | null;
+  /** What plans are made with where a call says nothing else. */
+  readonly defaults: Readonly<VlaPlanDefaults>;
   /** Waypoints of a plan, and numbers of each. */
   readonly waypoints: number;
-  readonly coordinates: number;
+  readonly coordinates: 2 | 3;
   /** Tokens of an answer; -1 where a number stands. */
   readonly #answer: Int32Array;
 
-  private constructor(
-    model: VlaModel,
-    { numbers, tokenizer }: Vocabulary,
-    mask: VlaMask,
-    answer: Int32Array,
-    coordinates: number,
-  ) {
-    this.model = model;
-    this.numbers = numbers;
-    this.tokenizer = tokenizer;
-    this.mask = mask;
-    this.#answer = answer;
-    this.coordinates = coordinates;
-    this.waypoints = answer.filter((id) => id < 0).length / coordinates;
+  private constructor(parts: Parts) {
+    this.model = parts.model;
+    this.numbers = parts.numbers;
+    this.mask = parts.mask;
+    this.tokenizer = parts.tokenizer;
+    this.settings = parts.settings;
+    this.wording = parts.wording;
+    this.defaults = parts.defaults;
+    this.#answer = parts.answer;
+    this.coordinates = parts.coordinates;
+    this.waypoints = parts.answer.filter((id) => id < 0).length / parts.coordinates;
   }
 
   /**
-   * Loads a Janus, FUDOKI or WAM-Flow directory.
+   * Loads a Janus, FUDOKI or WAM-Flow directory. What options leave out is taken from its `wam_flow.json`, where it has one.
    *
    * @throws WamFlowError as `loadModel` and, for the tokenizer, `TextTokenizer.load`; `ERR_CONFIG` when the numbers are not
    *   a grid or the tokenizer has another number of image tokens, `ERR_RANGE` when the token table has no rows for all
@@ -123,16 +156,50 @@ export class VlaPlanner {
     if (typeof options !== 'object' || options === null) {
       throw argumentError('options', 'an object', options);
     }
-    const { numbers: given, tokenizer: text, answer, mask = 'full', ...rest } = options;
+    const { numbers: given, tokenizer: text, answer, mask, wording, plan = {}, ...rest } = options;
     vlaOptions(rest); // a bad option before any file is read
     const opened = await inspectCheckpoint(directory);
-    const vocabulary = await vocabularyOf(opened, given, text);
-    const { numbers, tokenizer } = vocabulary;
-    const form = answer ?? (tokenizer ? publishedAnswer(tokenizer) : {});
+    const settings = await readVlaSettings(opened.directory);
+    const { numbers, tokenizer } = await vocabularyOf(opened, settings, given, text);
+    const form = answer ?? (tokenizer ? publishedAnswer(tokenizer, settings?.plan ?? {}) : {});
     const tokens = answerTokens(form);
     const numeric = { begin: numbers.firstId, end: numbers.firstId + numbers.size };
     const model = await loadInspected(opened, { ...rest, numeric });
-    return new VlaPlanner(model, vocabulary, mask, tokens, form.coordinates ?? 2);
+    return new VlaPlanner({
+      ...{ model, tokenizer, settings, numbers, answer: tokens },
+      mask: mask ?? settings?.mask ?? 'full',
+      wording: wording ?? wordingOf(settings),
+      defaults: { ...defaultsOf(settings), ...plan },
+      coordinates: form.coordinates ?? 2,
+    });
+  }
+
+  /** Token ids of the answer's form, in which `numbers` stand, as many as {@link VlaPlan.tokens}. */
+  answer(numbers: ArrayLike<number>): Int32Array {
+    let at = 0;
+    return this.#answer.map((id) => (id < 0 ? (numbers[at++] ?? this.numbers.firstId) : id));
+  }
+
+  /**
+   * Plans from pictures and the values of the wording's fields, with the directory's tokenizer.
+   *
+   * @throws (rejects) as {@link VlaPlanner.prompt} and {@link VlaPlanner.plan}; WamFlowError `ERR_CONFIG` where there is no
+   *   wording
+   */
+  async planView(view: SceneView, options: VlaPlanOptions = {}): Promise<VlaPlan> {
+    return this.plan(await this.promptOf(view), options);
+  }
+
+  /**
+   * What {@link VlaPlanner.planView} plans behind.
+   *
+   * @throws (rejects) as it
+   */
+  async promptOf(view: SceneView): Promise<VlaPrompt> {
+    if (this.wording === null) {
+      throw new WamFlowError('ERR_CONFIG', 'a view needs words, and this planner has no wording');
+    }
+    return this.prompt(this.wording, view);
   }
 
   /**
@@ -144,14 +211,8 @@ export class VlaPlanner {
     if (this.tokenizer === undefined) {
       throw new WamFlowError('ERR_TOKENIZER', 'the planner was loaded with numbers alone, no text');
     }
-    const { image_size: imageSize } = this.model.config.vision;
-    return scenePrompt(this.tokenizer, { imageSize, ...wording }, view);
-  }
-
-  /** Token ids of the answer's form, in which `numbers` stand, as many as {@link VlaPlan.tokens}. */
-  answer(numbers: ArrayLike<number>): Int32Array {
-    let at = 0;
-    return this.#answer.map((id) => (id < 0 ? (numbers[at++] ?? this.numbers.firstId) : id));
+    const imageSize = wording.imageSize ?? this.model.config.vision.image_size;
+    return scenePrompt(this.tokenizer, { ...wording, imageSize }, view);
   }
 
   /**
@@ -171,7 +232,8 @@ export class VlaPlanner {
     if (prompt.imageMask !== undefined && prompt.imageMask.length !== length) {
       throw argumentError('prompt.imageMask', `${length} elements`, prompt.imageMask, 'ERR_SHAPE');
     }
-    const { steps = 5, rule = 'integrated', seed = 0, signal } = options;
+    const { reduce, ...request } = planRequest(this.defaults, options);
+    const { steps, samples } = request;
     const out = await this.model.sample({
       ids,
       imageMask,
@@ -182,18 +244,29 @@ export class VlaPlanner {
         .filter((i) => this.#answer[i]! < 0)
         .map((i) => length + i),
       range: { begin: firstId, end: firstId + size },
-      ...{ steps, rule, seed },
-      ...(signal === undefined ? {} : { signal }),
+      ...request,
     });
-    const count = out.final.length;
+    const count = out.final.length / samples;
+    const plansAfter = (step: number) =>
+      Array.from({ length: samples }, (_, s) => {
+        const at = (s * steps + step) * count;
+        return Float32Array.from(out.x1.subarray(at, at + count), (id) => this.numbers.decode(id));
+      });
     const refinements = Array.from({ length: steps }, (_, k) =>
-      this.#values(out.x1.subarray(k * count, (k + 1) * count)),
+      reducePlans(reduce, plansAfter(k), this.coordinates),
     );
+    const trajectory = refinements.at(-1)!;
+    const lastStep = (s: number) => (s * steps + steps - 1) * count;
     return {
-      trajectory: refinements.at(-1)!,
+      trajectory,
+      poses: this.coordinates === 3 ? trajectory : posesOfPath(trajectory),
+      samples: plansAfter(steps - 1),
       refinements,
       tokens: out.final,
-      logProbability: out.logProbability.slice((steps - 1) * count),
+      logProbability: Float32Array.from(
+        { length: samples * count },
+        (_, i) => out.logProbability[lastStep(Math.floor(i / count)) + (i % count)]!,
+      ),
       timing: out.timing,
     };
   }
@@ -206,10 +279,64 @@ export class VlaPlanner {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
 
-  #values(tokens: Int32Array): Float32Array {
-    return Float32Array.from(tokens, (id) => this.numbers.decode(id));
+interface Parts {
+  model: VlaModel;
+  numbers: NumericTokenizer;
+  mask: VlaMask;
+  tokenizer: TextTokenizer | undefined;
+  settings: VlaSettings | undefined;
+  wording: SceneWording | null;
+  defaults: VlaPlanDefaults;
+  answer: Int32Array;
+  coordinates: 2 | 3;
+}
+
+/** The directory's tokenizer, whose numbers are those that the weights were trained with. */
+async function loadTokenizer(
+  directory: string,
+  settings: VlaSettings | undefined,
+): Promise<TextTokenizer> {
+  if (!settings?.numbers) return TextTokenizer.load(directory);
+  const { firstId, ...numbers } = settings.numbers;
+  const tokenizer = await TextTokenizer.load(directory, { numbers });
+  if (tokenizer.numbers.firstId === firstId) return tokenizer;
+  throw new WamFlowError(
+    'ERR_CONFIG',
+    `${kSettingsName}: numbers.firstId is ${firstId}, the tokenizer's first number is ${tokenizer.numbers.firstId}`,
+  );
+}
+
+function wordingOf(settings: VlaSettings | undefined): SceneWording | null {
+  if (!settings?.wording) return null;
+  const { image, template, wording } = settings;
+  if ([...image.mean, ...image.std].some((value) => value !== 0.5)) {
+    throw new WamFlowError(
+      'ERR_CONFIG',
+      `${kSettingsName}: expected image.mean and image.std 0.5, as pictures are normalised here`,
+    );
   }
+  return { ...wording, template, imageSize: image.size, background: image.background };
+}
+
+function defaultsOf(settings: VlaSettings | undefined): VlaPlanDefaults {
+  if (settings === undefined) return {};
+  const { schedule, maskToken } = settings;
+  return { schedule, ...(maskToken === null ? {} : { maskId: maskToken.id }) };
+}
+
+const kReduces: readonly unknown[] = ['first', 'medoid', 'mean'];
+
+/** What is asked of the model: the call's options, then the planner's, then the defaults. */
+function planRequest(defaults: VlaPlanDefaults, options: VlaPlanOptions) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const merged: VlaPlanOptions = { ...defaults, ...Object.fromEntries(given) };
+  const { steps = 5, rule = 'integrated', seed = 0, samples = 1, reduce = 'medoid' } = merged;
+  if (!kReduces.includes(reduce)) {
+    throw argumentError('reduce', "'first', 'medoid' or 'mean'", reduce);
+  }
+  return { ...merged, steps, rule, seed, samples, reduce };
 }
 
 /** What stands for numbers, and for words where they are known. */
@@ -220,13 +347,14 @@ interface Vocabulary {
 
 async function vocabularyOf(
   { directory, config }: CheckpointInspection,
+  settings: VlaSettings | undefined,
   numbers: VlaPlannerOptions['numbers'],
   given: TextTokenizer | undefined,
 ): Promise<Vocabulary> {
   if (numbers !== undefined) {
     return { numbers: new NumericTokenizer(numbers), tokenizer: given };
   }
-  const tokenizer = given ?? (await TextTokenizer.load(directory));
+  const tokenizer = given ?? (await loadTokenizer(directory, settings));
   const { imageTokens, idLimit } = tokenizer;
   if (idLimit > config.language.vocab_size) {
     throw new WamFlowError(

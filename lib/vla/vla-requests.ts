@@ -15,8 +15,11 @@ import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
  */
 export type VlaMask = 'causal' | 'full' | 'prefix';
 
-/** A schedule of the metric path; constants alone are those of the published form. */
-export type VlaSchedule = PathSchedule | { a: number; c: number };
+/** A schedule of the metric path, its kind named or told by its parameters. */
+export type VlaPathSchedule =
+  | PathSchedule
+  | { a: number; c: number }
+  | { initialWidth: number; finalWidth: number; power: number };
 
 /** A sequence. */
 export interface VlaInput {
@@ -81,27 +84,34 @@ export interface VlaSample extends VlaInput {
   temperature?: number;
   /** Of `sample`: the largest that are kept, ties included; 0, the default, keeps all. */
   topK?: number;
-  /** Constants of the path's schedule beta = c (t / (1 - t))^a; default 0.9 and 3. */
-  schedule?: { a: number; c: number };
+  /** The path's schedule. Default the published one, beta = c (t / (1 - t))^a with 0.9 and 3. */
+  schedule?: VlaPathSchedule;
+  /**
+   * What the network reads at the positions in the first step, in place of the tokens that the chain begins with: a token
+   * that weights were trained to read at time 0. Default none.
+   */
+  maskId?: number;
+  /** Chains of one input, 1 to 4096, each with random numbers of its own; a kept prefix is computed once. Default 1. */
+  samples?: number;
   /** Whether rows of the prefix are computed once (masks `prefix` and `causal`). Default true. */
   keepPrefix?: boolean;
   /** Of all random numbers that are not given; default 0. */
   seed?: number;
-  /** Tokens to begin with [positions]; default uniform over the range. */
+  /** Tokens to begin with [samples, positions]; default uniform over the range. */
   x0?: ArrayLike<number>;
-  /** Uniforms of [0, 1), [steps, positions] each: which x_1, whether to jump, where to. */
+  /** Uniforms of [0, 1), [samples, steps, positions] each: which x_1, whether to jump, where to. */
   uniforms?: { posterior?: Float32Array; jump?: Float32Array; draw?: Float32Array };
 }
 
 /** What {@link VlaModel.sample} gives. */
 export interface VlaTokens {
-  /** [steps, positions]: tokens that each step began with. */
+  /** [samples, steps, positions]: tokens that each step began with. */
   states: Int32Array;
-  /** [steps, positions]: what each step took as x_1. */
+  /** [samples, steps, positions]: what each step took as x_1. */
   x1: Int32Array;
-  /** [positions]: x_1 of the last step. */
+  /** [samples, positions]: x_1 of the last step. */
   final: Int32Array;
-  /** [steps, positions]: of x_1 under the softmax over the range. */
+  /** [samples, steps, positions]: of x_1 under the softmax over the range. */
   logProbability: Float32Array;
   /** Milliseconds. */
   timing: { visionMs: number; prefixMs: number; stepMs: Float64Array };
@@ -147,8 +157,8 @@ export function nativeInput(
 
 /** A schedule as the addon takes it; default the published one. */
 export function nativeSchedule(
-  schedule: VlaSchedule = { kind: 'published' },
-): ReturnType<typeof completeSchedule> {
+  schedule: VlaPathSchedule = { kind: 'published' },
+): NativeVlaSample['schedule'] {
   if (typeof schedule !== 'object' || schedule === null) {
     throw argumentError(
       'schedule',
@@ -156,7 +166,9 @@ export function nativeSchedule(
       schedule,
     );
   }
-  return completeSchedule('kind' in schedule ? schedule : { kind: 'published', ...schedule });
+  if ('kind' in schedule) return completeSchedule(schedule);
+  if ('a' in schedule) return completeSchedule({ kind: 'published', ...schedule });
+  return completeSchedule({ kind: 'kernel_width', ...schedule });
 }
 
 /** A sampling request as the addon takes it. */
@@ -167,7 +179,7 @@ export function nativeSample(
   const positions = int32('positions', request.positions);
   const range = request.range ?? { begin: 0, end: vocab };
   checkRange('range', range, vocab);
-  const { uniforms = {}, schedule = { a: 0.9, c: 3 } } = request;
+  const { uniforms = {} } = request;
   const uniform = (name: 'posterior' | 'jump' | 'draw') => {
     const values = uniforms[name] ?? kNothing;
     if (values instanceof Float32Array) return values;
@@ -182,8 +194,9 @@ export function nativeSample(
     decode: request.decode ?? 'argmax',
     temperature: request.temperature ?? 1,
     topK: integer('topK', request.topK ?? 0, 0, vocab),
-    a: schedule.a,
-    c: schedule.c,
+    schedule: nativeSchedule(request.schedule),
+    maskId: request.maskId === undefined ? -1 : integer('maskId', request.maskId, 0, vocab - 1),
+    samples: integer('samples', request.samples ?? 1, 1, 4096),
     keepPrefix: flag('keepPrefix', request.keepPrefix ?? true),
     seed: integer('seed', request.seed ?? 0, 0, Number.MAX_SAFE_INTEGER),
     x0: int32('x0', request.x0 ?? []),

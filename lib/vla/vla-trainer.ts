@@ -7,6 +7,7 @@ import {
   type NativeVlaTrainer,
   native,
 } from '../native.js';
+import type { JanusConfig } from './janus-config.js';
 import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
 import { type Trainable, trainableNames } from './trainable.js';
 import { nativeConfig } from './vla-model.js';
@@ -16,7 +17,7 @@ import {
   nativeInput,
   nativeSchedule,
   type VlaInput,
-  type VlaSchedule,
+  type VlaPathSchedule,
 } from './vla-requests.js';
 
 /**
@@ -78,7 +79,7 @@ export interface VlaTrainerOptions extends DeviceOptions {
   /** Keeps only the rows between layers and runs each layer once more on the way back. Default false. */
   recompute?: boolean;
   /** Of the noise; default the published one. */
-  schedule?: VlaSchedule;
+  schedule?: VlaPathSchedule;
   /** What a noised row reads at time 0. Default none: a uniform token of the range. */
   maskId?: number;
   /**
@@ -172,10 +173,12 @@ export class VlaTrainer {
   /** What is trained. */
   readonly trainable: readonly string[];
   readonly #native: NativeVlaTrainer;
+  readonly #config: JanusConfig;
   #closed: Promise<void> | undefined;
 
-  private constructor(handle: NativeVlaTrainer, trainable: readonly string[]) {
+  private constructor(handle: NativeVlaTrainer, config: JanusConfig, trainable: readonly string[]) {
     this.#native = handle;
+    this.#config = config;
     this.trainable = trainable;
   }
 
@@ -188,7 +191,7 @@ export class VlaTrainer {
     const { opened, config, resolved } = await prepare(directory, options);
     const { trainable } = resolved;
     const handle = await native().createVlaTrainer(opened.directory, config, resolved);
-    return new VlaTrainer(handle, trainable);
+    return new VlaTrainer(handle, opened.config, trainable);
   }
 
   /**
@@ -199,7 +202,11 @@ export class VlaTrainer {
    */
   async step(batch: readonly VlaExample[], learningRate: number): Promise<VlaTrainerStep> {
     this.#assertOpen();
-    return native().vlaTrainerStep(this.#native, nativeBatch(batch), learningRate);
+    return native().vlaTrainerStep(
+      this.#native,
+      nativeBatch(batch, this.#config.vision),
+      learningRate,
+    );
   }
 
   /**
@@ -210,7 +217,10 @@ export class VlaTrainer {
    */
   async logProbabilities(batch: readonly VlaExample[]): Promise<Float32Array> {
     this.#assertOpen();
-    return native().vlaTrainerLogProbabilities(this.#native, nativeBatch(batch));
+    return native().vlaTrainerLogProbabilities(
+      this.#native,
+      nativeBatch(batch, this.#config.vision),
+    );
   }
 
   /** Weights by name. */
@@ -309,13 +319,16 @@ function loraOptions(opened: CheckpointInspection, lora: LoraOptions) {
   return { rank, alpha, seed, targets: trainableNames(opened, targets) };
 }
 
-function nativeBatch(batch: readonly VlaExample[]): NativeVlaExample[] {
+function nativeBatch(
+  batch: readonly VlaExample[],
+  vision: JanusConfig['vision'],
+): NativeVlaExample[] {
   if (!Array.isArray(batch)) throw argumentError('batch', 'an array of examples', batch);
   return (batch as readonly VlaExample[]).map((example) => {
     const { range, noise, chains, weights = kNoFloats } = example;
     if (range !== undefined) checkRange('range', range, kMax);
     return {
-      ...nativeInput(example, 0),
+      ...nativeInput(example, 0, vision),
       targets: int32('targets', example.targets),
       counted: Uint8Array.from(example.counted, (value) => (value ? 1 : 0)),
       weights: float32('weights', weights),

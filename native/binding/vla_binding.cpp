@@ -9,6 +9,7 @@
 #include "binding/fields.h"
 #include "binding/function.h"
 #include "binding/handle.h"
+#include "binding/path_schedule.h"
 #include "binding/vla_engine.h"
 #include "binding/vla_input.h"
 #include "core/error.h"
@@ -16,7 +17,8 @@
 namespace wam::binding {
 namespace {
 
-constexpr int kMaxThreads = 1024, kMaxQueue = 1 << 20, kMaxTokens = 1 << 16, kMaxImages = 64, kMaxSteps = 4096;
+constexpr int kMaxThreads = 1024, kMaxQueue = 1 << 20, kMaxTokens = 1 << 16, kMaxImages = 64, kMaxSteps = 4096,
+              kMaxSamples = 4096;
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 /// Numbers of one result at most: the process would end where an array cannot be had.
 constexpr std::int64_t kMaxNumbers = std::int64_t{1} << 28;
@@ -186,7 +188,9 @@ Napi::Value vla_sample(const Napi::CallbackInfo& info) {
       "decode", {{"argmax", DecodeRule::argmax}, {"median", DecodeRule::median}, {"sample", DecodeRule::sample}});
   r.temperature = static_cast<real>(fields.number("temperature"));
   r.top_k = fields.integer("topK", 0, kMaxInt);
-  r.schedule.a = fields.number("a"), r.schedule.c = fields.number("c");
+  r.schedule = read_path_schedule(fields.object("schedule"));
+  r.mask_id = fields.integer("maskId", -1, kMaxInt);
+  r.samples = fields.integer("samples", 1, kMaxSamples);
   r.keep_prefix = fields.boolean("keepPrefix");
   r.seed = static_cast<std::uint64_t>(fields.integer64("seed", 0, std::int64_t{1} << 53));
   r.x_0 = copy_of<std::int32_t>(fields, "x0");

@@ -364,6 +364,127 @@ TEST(vla_sampler_follows_the_released_chain) {
   }
 }
 
+TEST(vla_sampler_samples_of_one_call_are_those_of_single_calls) {
+  const Case c;
+  Running r(c);
+  VlaSampler sampler(r.weights, *r.runner, *r.backend);
+  const std::size_t n = 3, steps = 4, samples = 3;
+  for (const Mask mask : {Mask::prefix, Mask::full}) {
+    for (const int mask_id : {-1, 7}) {
+      const test::Context at(std::string(kMaskNames[static_cast<int>(mask)]) + ", mask token " +
+                             std::to_string(mask_id));
+      SampleRequest all;
+      all.range = {20, 41};
+      for (std::size_t i = 0; i < n; ++i) all.positions.push_back(c.prefix + static_cast<int>(2 * i));
+      all.steps = steps, all.samples = samples, all.mask_id = mask_id;
+      all.rule = StepRule::renoise, all.decode = DecodeRule::sample;
+      all.schedule.kind = flow::PathSchedule::Kind::kernel_width;
+      test::Uniforms uniforms(17);
+      for (std::size_t i = 0; i < samples * n; ++i) all.x_0.push_back(20 + static_cast<int>(uniforms.next() * 21));
+      for (std::size_t i = 0; i < samples * steps * n; ++i) {
+        all.posterior.push_back(uniforms.next());
+        all.jump.push_back(uniforms.next()), all.draw.push_back(uniforms.next());
+      }
+      SampleOutput together;
+      r.runner->set_input(c.ids, c.image, mask, c.prefix);
+      CHECK(sampler.sample(all, mask, together));
+      CHECK_EQ(together.final.size(), samples * n);
+      CHECK_EQ(together.step_ms.size(), steps);
+      for (std::size_t s = 0; s < samples; ++s) {
+        const auto slice = [&](auto& values, std::size_t each) {
+          const auto first = values.begin() + static_cast<std::ptrdiff_t>(s * each);
+          values = {first, first + static_cast<std::ptrdiff_t>(each)};
+        };
+        SampleRequest one = all;
+        one.samples = 1;
+        slice(one.x_0, n);
+        for (auto* values : {&one.posterior, &one.jump, &one.draw}) slice(*values, steps * n);
+        SampleOutput alone;
+        r.runner->set_input(c.ids, c.image, mask, c.prefix);
+        CHECK(sampler.sample(one, mask, alone));
+        CHECK_SAME_BITS(&together.states[s * steps * n], alone.states.data(), steps * n);
+        CHECK_SAME_BITS(&together.x_1[s * steps * n], alone.x_1.data(), steps * n);
+        CHECK_SAME_BITS(&together.log_probability[s * steps * n], alone.log_probability.data(), steps * n);
+        CHECK_SAME_BITS(&together.final[s * n], alone.final.data(), n);
+      }
+      // Drawn from a seed, the first sample is what one sample alone is.
+      for (auto* values : {&all.posterior, &all.jump, &all.draw}) values->clear();
+      all.x_0.clear(), all.seed = 5;
+      CHECK(sampler.sample(all, mask, together));
+      SampleRequest one = all;
+      one.samples = 1;
+      SampleOutput alone;
+      CHECK(sampler.sample(one, mask, alone));
+      CHECK_SAME_BITS(together.states.data(), alone.states.data(), steps * n);
+      CHECK(!std::equal(alone.states.begin(), alone.states.begin() + n, &together.states[steps * n]));
+    }
+  }
+}
+
+TEST(vla_sampler_reads_the_mask_token_at_time_0_alone) {
+  const Case c;
+  Running r(c);
+  VlaSampler sampler(r.weights, *r.runner, *r.backend);
+  SampleRequest request;
+  request.range = {20, 41};
+  request.positions = {c.prefix, c.prefix + 1, c.prefix + 4};
+  request.steps = 2, request.mask_id = 7, request.rule = StepRule::renoise;
+  request.x_0 = {21, 30, 40};
+  SampleOutput out;
+  r.runner->set_input(c.ids, c.image, Mask::prefix, c.prefix);
+  CHECK(sampler.sample(request, Mask::prefix, out));
+  CHECK(std::equal(request.x_0.begin(), request.x_0.end(), out.states.begin()));
+  std::vector<std::int32_t> ids = c.ids;
+  for (std::size_t step = 0; step < 2; ++step) {
+    for (std::size_t i = 0; i < 3; ++i)
+      ids[static_cast<std::size_t>(request.positions[i])] = step == 0 ? 7 : out.states[3 + i];
+    const auto logits = c.plain().logits(c.plain().hidden(ids, c.image, c.aligned(), Mask::prefix, c.prefix));
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto& row = logits[static_cast<std::size_t>(request.positions[i])];
+      const auto best = std::max_element(row.begin() + 20, row.begin() + 41) - row.begin();
+      CHECK_EQ(out.x_1[3 * step + i], static_cast<std::int32_t>(best));
+    }
+  }
+}
+
+/// The moves of one step, many times over, against the path's probabilities in plain double.
+TEST(vla_sampler_moves_by_the_kernel_widths_schedule) {
+  const Case c;
+  Running r(c, 1, {.tokens = 40, .images = 2}, {20, 41});
+  VlaSampler sampler(r.weights, *r.runner, *r.backend);
+  SampleRequest request;
+  request.range = {20, 41};
+  request.positions = {c.prefix};
+  request.steps = 2, request.samples = 4000, request.mask_id = 7, request.rule = StepRule::renoise;
+  request.schedule.kind = flow::PathSchedule::Kind::kernel_width;
+  request.schedule.initial_width = 30, request.schedule.final_width = 0.1, request.schedule.power = 1;
+  SampleOutput out;
+  r.runner->set_input(c.ids, c.image, Mask::prefix, c.prefix);
+  CHECK(sampler.sample(request, Mask::prefix, out));
+  const auto& table = c.source->values("language_model.model.embed_tokens.weight");
+  const auto distance = [&](int a, int b) {
+    double aa = 0, bb = 0, square = 0;
+    for (int j = 0; j < 32; ++j)
+      aa += table[a * 32 + j] * table[a * 32 + j], bb += table[b * 32 + j] * table[b * 32 + j];
+    for (int j = 0; j < 32; ++j) {
+      const double d = table[a * 32 + j] / std::sqrt(aa) - table[b * 32 + j] / std::sqrt(bb);
+      square += d * d;
+    }
+    return square * square;
+  };
+  const double beta = 1 / std::sqrt(30 * 0.1) - 1.0 / 30;
+  std::vector<double> expected(21), seen(21);
+  double sum = 0;
+  for (int y = 0; y < 21; ++y) sum += expected[y] = std::exp(-beta * distance(20 + y, out.x_1[0]));
+  for (int s = 0; s < request.samples; ++s) ++seen[static_cast<std::size_t>(out.states[2 * s + 1] - 20)];
+  double chi_square = 0;
+  for (std::size_t y = 0; y < 21; ++y) {
+    const double mean = expected[y] / sum * request.samples;
+    chi_square += (seen[y] - mean) * (seen[y] - mean) / mean;
+  }
+  CHECK(chi_square < 45);  // 20 degrees of freedom: one in a thousand
+}
+
 TEST(vla_sampler_refuses_requests_that_do_not_fit) {
   const Case c;
   Running r(c);
@@ -392,6 +513,15 @@ TEST(vla_sampler_refuses_requests_that_do_not_fit) {
   CHECK_EQ(code([](SampleRequest& s) { s.jump.assign(9, 0.5F); }), "ERR_SHAPE");
   CHECK_EQ(code([](SampleRequest& s) { s.draw.assign(10, 1.0F); }), "ERR_RANGE");
   CHECK_EQ(code([](SampleRequest& s) { s.temperature = 0; }), "ERR_RANGE");
+  CHECK_EQ(code([](SampleRequest& s) { s.samples = 0; }), "ERR_RANGE");
+  CHECK_EQ(code([](SampleRequest& s) { s.samples = 1 << 24; }), "ERR_RANGE");
+  CHECK_EQ(code([](SampleRequest& s) { s.samples = 2, s.x_0 = {1, 2}; }), "ERR_SHAPE");
+  CHECK_EQ(code([](SampleRequest& s) { s.mask_id = 57; }), "ERR_RANGE");
+  CHECK_EQ(code([](SampleRequest& s) { s.mask_id = -2; }), "ERR_RANGE");
+  CHECK_EQ(code([](SampleRequest& s) {
+             s.schedule.kind = flow::PathSchedule::Kind::kernel_width, s.schedule.final_width = 2;
+           }),
+           "ERR_CONFIG");
 }
 
 /// Gradients against central differences of the loss, at the weights that matter most in each tensor.

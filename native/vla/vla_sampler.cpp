@@ -78,45 +78,57 @@ void VlaSampler::check(const SampleRequest& r, bool keeps_prefix) const {
              "ascending rows from " + std::to_string(first) + " to " + std::to_string(sequence - 1), r.positions[i]);
   }
   if (r.steps < 1) refuse("ERR_RANGE", "steps", "at least 1", r.steps);
-  if (static_cast<std::int64_t>(r.steps) * static_cast<std::int64_t>(r.positions.size()) > kMostStates)
+  if (r.samples < 1) refuse("ERR_RANGE", "samples", "at least 1", r.samples);
+  if (std::int64_t{r.samples} * r.steps > kMostStates / static_cast<std::int64_t>(r.positions.size()))
     refuse("ERR_RANGE", "steps", "at most " + std::to_string(kMostStates) + " tokens of all steps together", r.steps);
+  if (r.mask_id < -1 || r.mask_id >= vocab)
+    refuse("ERR_RANGE", "maskId", "a token below " + std::to_string(vocab) + " or -1", r.mask_id);
   if (r.top_k < 0) refuse("ERR_RANGE", "topK", "0 or more", r.top_k);
   if (!(r.temperature > 0)) throw Error("ERR_RANGE", "temperature: expected a positive number");
   r.schedule.check();
-  if (!r.x_0.empty() && r.x_0.size() != r.positions.size())
-    refuse("ERR_SHAPE", "x0", std::to_string(r.positions.size()) + " tokens", static_cast<std::int64_t>(r.x_0.size()));
+  const std::size_t moving = r.positions.size() * static_cast<std::size_t>(r.samples);
+  if (!r.x_0.empty() && r.x_0.size() != moving)
+    refuse("ERR_SHAPE", "x0", std::to_string(moving) + " tokens", static_cast<std::int64_t>(r.x_0.size()));
   for (const std::int32_t token : r.x_0) {
     if (token < r.range.begin || token >= r.range.end)
       refuse("ERR_RANGE", "x0",
              "tokens from " + std::to_string(r.range.begin) + " to " + std::to_string(r.range.end - 1), token);
   }
-  const std::size_t draws = r.positions.size() * static_cast<std::size_t>(r.steps);
+  const std::size_t draws = moving * static_cast<std::size_t>(r.steps);
   check_uniforms(r.posterior, draws, "posterior");
   check_uniforms(r.jump, draws, "jump");
   check_uniforms(r.draw, draws, "draw");
 }
 
 void VlaSampler::begin(const SampleRequest& r, SampleOutput& out) {
-  const std::size_t n = r.positions.size(), all = n * static_cast<std::size_t>(r.steps);
+  const std::size_t n = r.positions.size(), moving = n * static_cast<std::size_t>(r.samples);
+  const std::size_t all = moving * static_cast<std::size_t>(r.steps);
   out = {};
-  out.states.resize(all), out.x_1.resize(all), out.log_probability.resize(all), out.final.resize(n);
+  out.states.resize(all), out.x_1.resize(all), out.log_probability.resize(all), out.final.resize(moving);
+  states_.resize(moving);
   const RandomStream stream(r.seed);
-  for (std::size_t i = 0; i < n; ++i) {
-    const Philox4 random = stream.at(0, static_cast<std::uint32_t>(i), 0, RandomUse::initial_token);
+  for (std::size_t i = 0; i < moving; ++i) {
+    const Philox4 random =
+        stream.at(0, static_cast<std::uint32_t>(i % n), static_cast<std::uint32_t>(i / n), RandomUse::initial_token);
     const std::uint64_t scaled = std::uint64_t{random.word[0]} * static_cast<std::uint64_t>(r.range.count());
-    rows_->x_t[i] = r.x_0.empty() ? static_cast<std::int32_t>(scaled >> 32) : r.x_0[i] - r.range.begin;
+    states_[i] = r.x_0.empty() ? static_cast<std::int32_t>(scaled >> 32) : r.x_0[i] - r.range.begin;
   }
 }
 
-void VlaSampler::decode(const SampleRequest& r, int step, SampleOutput& out) {
+void VlaSampler::decode(const SampleRequest& r, int sample, int step, SampleOutput& out) {
   const TokenRange computed = runner_.head_range(r.range);
   const int width = computed.count(), n = static_cast<int>(r.positions.size());
   const RandomStream stream(r.seed);
+  const auto row =
+      static_cast<std::size_t>(sample) * static_cast<std::size_t>(r.steps) + static_cast<std::size_t>(step);
+  const std::size_t begin = row * r.positions.size();
   for (int i = 0; i < n; ++i) {
-    const std::size_t at = static_cast<std::size_t>(step) * static_cast<std::size_t>(n) + static_cast<std::size_t>(i);
+    const std::size_t at = begin + static_cast<std::size_t>(i);
     const auto word = [&](RandomUse use, int which) {
-      return unit_uniform(
-          stream.at(static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(i), 0, use).word[which]);
+      return unit_uniform(stream
+                              .at(static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(i),
+                                  static_cast<std::uint32_t>(sample), use)
+                              .word[which]);
     };
     const RandomUse use = r.rule == StepRule::renoise ? RandomUse::renoise : RandomUse::jump;
     const auto k = static_cast<std::size_t>(i);
@@ -141,11 +153,10 @@ void VlaSampler::decode(const SampleRequest& r, int step, SampleOutput& out) {
     d.log_probability = rows_->log_probability + first;
     backend_.decode_posterior(d);
   }
-  const std::size_t at = static_cast<std::size_t>(step) * r.positions.size();
-  backend_.download(&out.x_1[at], rows_->token, r.positions.size() * sizeof(std::int32_t));
+  backend_.download(&out.x_1[begin], rows_->token, r.positions.size() * sizeof(std::int32_t));
   std::vector<real> log_probability(r.positions.size());
   backend_.download(log_probability.data(), rows_->log_probability, log_probability.size() * sizeof(real));
-  std::copy(log_probability.begin(), log_probability.end(), &out.log_probability[at]);
+  std::copy(log_probability.begin(), log_probability.end(), &out.log_probability[begin]);
 }
 
 void VlaSampler::move(const SampleRequest& r, int step, const std::int32_t* x_1, std::int32_t* x_t) {
@@ -176,19 +187,29 @@ bool VlaSampler::sample(const SampleRequest& r, Mask mask, SampleOutput& out, co
     out.prefix_ms = ms_since(start);
   }
   std::vector<std::int32_t> ids(n);
-  std::int32_t* x_t = rows_->x_t.host();
   for (int k = 0; k < r.steps; ++k) {
     start = Clock::now();
-    const std::size_t at = static_cast<std::size_t>(k) * n;
-    for (std::size_t i = 0; i < n; ++i) out.states[at + i] = ids[i] = x_t[i] + r.range.begin;
-    runner_.set_tokens(r.positions, ids);
-    if (!(keeps ? runner_.run_rest(watch) : runner_.run(std::max(r.positions.front() - 1, 0), watch))) return false;
-    decode(r, k, out);
-    if (k + 1 < r.steps) move(r, k, &out.x_1[at], x_t);
-    for (std::size_t i = 0; i < n; ++i) out.x_1[at + i] += r.range.begin;
+    const bool masked = k == 0 && r.mask_id >= 0;  // one pass for all samples: they read the same
+    for (int s = 0; s < r.samples; ++s) {
+      std::int32_t* x_t = &states_[static_cast<std::size_t>(s) * n];
+      const std::size_t at =
+          (static_cast<std::size_t>(s) * static_cast<std::size_t>(r.steps) + static_cast<std::size_t>(k)) * n;
+      for (std::size_t i = 0; i < n; ++i) {
+        rows_->x_t[i] = x_t[i];
+        out.states[at + i] = x_t[i] + r.range.begin;
+        ids[i] = masked ? r.mask_id : out.states[at + i];
+      }
+      if (!masked || s == 0) {
+        runner_.set_tokens(r.positions, ids);
+        if (!(keeps ? runner_.run_rest(watch) : runner_.run(std::max(r.positions.front() - 1, 0), watch))) return false;
+      }
+      decode(r, s, k, out);
+      if (k + 1 < r.steps) move(r, k, &out.x_1[at], x_t);
+      for (std::size_t i = 0; i < n; ++i) out.x_1[at + i] += r.range.begin;
+      if (k + 1 == r.steps) std::copy_n(&out.x_1[at], n, &out.final[static_cast<std::size_t>(s) * n]);
+    }
     out.step_ms.push_back(ms_since(start));
   }
-  std::copy_n(out.x_1.end() - static_cast<std::ptrdiff_t>(n), n, out.final.begin());
   return true;
 }
 
