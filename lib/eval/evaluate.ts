@@ -165,6 +165,7 @@ export function casesOf(windows: readonly ScenarioWindow[]): Case[] {
     const road = roads.get(map) ?? new RoadArea(map);
     roads.set(map, road);
     return {
+      window,
       observation: observationFromWindow(window),
       judge: new WindowJudge(window, road),
       before: before[i],
