@@ -14,6 +14,7 @@
  * | `ERR_CONFIG` | a configuration is not valid |
  * | `ERR_IMAGE` | an image file is damaged, of another kind than JPEG or PNG, or larger than allowed |
  * | `ERR_TOKENIZER` | a text tokenizer is missing, damaged, or lacks a token that is needed |
+ * | `ERR_CONVERSATION` | a conversation file breaks its format |
  * | `ERR_DEPENDENCY_MISSING` | an optional package that the call needs is not installed |
  * | `ERR_DEVICE_UNAVAILABLE` | the requested device or instruction set does not exist here |
  * | `ERR_NATIVE_MISSING` | the native addon cannot be loaded on this platform |
@@ -35,6 +36,7 @@ export type WamFlowErrorCode =
   | 'ERR_CONFIG'
   | 'ERR_IMAGE'
   | 'ERR_TOKENIZER'
+  | 'ERR_CONVERSATION'
   | 'ERR_DEPENDENCY_MISSING'
   | 'ERR_DEVICE_UNAVAILABLE'
   | 'ERR_NATIVE_MISSING'

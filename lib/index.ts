@@ -12,6 +12,12 @@ export {
 } from './camera/camera.js';
 export type { CameraOptions } from './camera/options.js';
 export {
+  kPlanWording,
+  type PlanConversation,
+  type PlanFields,
+  planConversation,
+} from './camera/plan-conversation.js';
+export {
   kQuestionKinds,
   type Question,
   type QuestionKind,
@@ -20,6 +26,19 @@ export {
 } from './camera/questions.js';
 export { type SceneTruth, sceneTruth } from './camera/scene-truth.js';
 export { type CameraSummary, type WriteCameraOptions, writeCameraData } from './camera/write.js';
+export {
+  type BatchRequest,
+  ConversationMix,
+  type ConversationSummary,
+  type EncodedConversation,
+  openConversations,
+} from './conversation/conversation-mix.js';
+export type { EncodedRow, SkipReason } from './conversation/encode-row.js';
+export type {
+  ConversationOptions,
+  ConversationProgress,
+  ConversationSource,
+} from './conversation/options.js';
 export { WamFlowError, type WamFlowErrorCode } from './errors.js';
 export {
   type ClosedLoopEvaluation,

@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { planConversation } from '../lib/camera/plan-conversation.js';
 import { writeCameraData } from '../lib/camera/write.js';
 import { cameraCommand } from '../lib/cli/camera.js';
 import { readScenarios } from '../lib/scenario/read.js';
@@ -84,6 +85,52 @@ describe('wam-flow camera', () => {
     expect(JSON.parse(readFileSync(join(output, 'camera.json'), 'utf8'))).toMatchObject({
       pictures: n,
     });
+  });
+
+  test('writes plans, with questions or without', async () => {
+    const output = join(folder, 'plans');
+    const args = ['--output', output, '--size', '32', '--limit', '30', '--plans', '--json'];
+    const json = JSON.parse(await run(...args));
+    const shown = windows.slice(0, 30);
+    expect(readdirSync(output).sort()).toEqual([
+      'camera.json',
+      'images',
+      'images.jsonl',
+      'plans.jsonl',
+    ]);
+    const plans = rowsOf(join(output, 'plans.jsonl'));
+    const images = rowsOf(join(output, 'images.jsonl'));
+    expect(json).toMatchObject({
+      questions: null,
+      plans: { written: plans.length, leftOut: shown.length - plans.length },
+    });
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) {
+      const i = shown.findIndex(({ id }) => plan.id === `${id}-plan`);
+      const { user, answer, fields } = planConversation(shown[i]);
+      expect(plan).toEqual({
+        id: `${shown[i].id}-plan`,
+        image: images[i].image,
+        kind: 'plan',
+        split: shown[i].split,
+        conversations: [
+          { role: 'user', content: user },
+          { role: 'assistant', content: answer },
+        ],
+        fields,
+      });
+    }
+  });
+
+  test('leaves windows out whose future is too short for a plan, and counts them', async () => {
+    const output = join(folder, 'short');
+    const short = { ...windows[0], id: 'short', future: 39 };
+    const { plans } = await writeCameraData(output, [short, windows[0], short], {
+      ...{ width: 32, height: 32, plans: true },
+    });
+    expect(plans).toEqual({ written: 1, leftOut: 2 });
+    const [row] = rowsOf(join(output, 'plans.jsonl'));
+    expect(row).toMatchObject({ id: `${windows[0].id}-plan`, image: 'images/000001.png' });
   });
 
   test('prints the shares of the answers for people, and nothing but them', async () => {

@@ -100,7 +100,8 @@ const kWordings: Readonly<Record<QuestionKind, readonly string[]>> = {
   ],
 };
 
-const kCommandText = {
+/** Navigation commands in words. */
+export const kCommandText = {
   left: 'turn left',
   right: 'turn right',
   straight: 'go straight',

@@ -7,6 +7,7 @@ import { AnswerBalance, type AnswerShare } from './answer-balance.js';
 import { type CameraFrames, CameraRenderer } from './camera.js';
 import { type CameraOptions, checkCameraOptions } from './options.js';
 import { encodePng } from '../vision/encode-image.js';
+import { planConversation } from './plan-conversation.js';
 import { type QuestionKind, questionsAbout } from './questions.js';
 import { sceneTruth } from './scene-truth.js';
 
@@ -14,6 +15,8 @@ import { sceneTruth } from './scene-truth.js';
 export interface WriteCameraOptions extends CameraOptions {
   /** Also write questions with their answers, and captions. Default false. */
   questions?: boolean;
+  /** Also write plans: what to drive, asked with command and state. Default false. */
+  plans?: boolean;
   /** Replace an earlier result in `folder`; a folder that holds anything else is never replaced. Default false. */
   overwrite?: boolean;
   /** Called after each batch with the pictures written so far. */
@@ -32,14 +35,16 @@ export interface CameraSummary {
   bytes: number;
   /** By kind; null where no questions were asked for. */
   questions: Partial<Record<QuestionKind, AnswerShare>> | null;
+  /** Plans, and windows without one: less than 4 s are recorded after them. Null where none were asked for. */
+  plans: { written: number; leftOut: number } | null;
 }
 
 const kBatch = 32; // frames of one native call
-const kOwn = new Set(['images', 'images.jsonl', 'questions.jsonl', 'camera.json']);
+const kOwn = new Set(['images', 'images.jsonl', 'questions.jsonl', 'plans.jsonl', 'camera.json']);
 
 /**
  * Renders windows and writes `images/000000.png`, ..., a row each in `images.jsonl`, with `questions` their questions in
- * `questions.jsonl`, and a summary in `camera.json` (docs/camera.md). Memory holds two batches of 32 pictures. All is written
+ * `questions.jsonl`, with `plans` plans in `plans.jsonl`, and a summary in `camera.json` (docs/camera.md). Memory holds two batches of 32 pictures. All is written
  * beside `folder` under a temporary name, flushed and renamed at the end.
  *
  * @throws WamFlowError `ERR_ARGUMENT` when `folder` exists and may not be replaced, `ERR_RANGE`, `ERR_IO`; the signal's
@@ -50,7 +55,7 @@ export async function writeCameraData(
   windows: Iterable<ScenarioWindow> | AsyncIterable<ScenarioWindow>,
   options: WriteCameraOptions = {},
 ): Promise<CameraSummary> {
-  const { questions = false, overwrite = false, onProgress, signal } = options;
+  const { questions = false, plans = false, overwrite = false, onProgress, signal } = options;
   const { width, height, seed } = checkCameraOptions(options);
   const balance = new AnswerBalance();
   const summary: CameraSummary = {
@@ -60,6 +65,7 @@ export async function writeCameraData(
     seed,
     bytes: 0,
     questions: null,
+    plans: plans ? { written: 0, leftOut: 0 } : null,
   };
   const own = { overwrite, isOwn: (name: string) => kOwn.has(name), writer: 'camera' };
   await replaceFolder(folder, own, async (temporary) => {
@@ -67,6 +73,7 @@ export async function writeCameraData(
     const camera = new CameraRenderer(options);
     const index = await open(join(temporary, 'images.jsonl'), 'wx');
     const asked = questions ? await open(join(temporary, 'questions.jsonl'), 'wx') : null;
+    const planned = plans ? await open(join(temporary, 'plans.jsonl'), 'wx') : null;
     // One batch is rendered while the one before is written.
     let storing: Promise<void> = Promise.resolve();
     try {
@@ -86,6 +93,12 @@ export async function writeCameraData(
           });
           await writeRows(asked, rows);
         }
+        if (planned && summary.plans) {
+          const rows = batch.flatMap((window, i) => planRow(window, names[i]) ?? []);
+          await writeRows(planned, rows);
+          summary.plans.written += rows.length;
+          summary.plans.leftOut += batch.length - rows.length;
+        }
         summary.pictures += batch.length;
         onProgress?.(summary.pictures);
       };
@@ -97,10 +110,10 @@ export async function writeCameraData(
       }
       await storing;
       signal?.throwIfAborted();
-      for (const file of [index, asked]) await file?.sync();
+      for (const file of [index, asked, planned]) await file?.sync();
     } finally {
       await storing.catch(() => {});
-      for (const file of [index, asked]) await file?.close();
+      for (const file of [index, asked, planned]) await file?.close();
       await camera.close();
     }
     if (questions) summary.questions = balance.shares();
@@ -135,6 +148,23 @@ function questionRow(
       { role: 'assistant', content },
     ],
     answer,
+  };
+}
+
+/** A row of `plans.jsonl`; null where the future is too short. */
+function planRow(window: ScenarioWindow, image: string): object | null {
+  const { user, answer, fields } = planConversation(window);
+  if (answer === null) return null;
+  return {
+    id: `${window.id}-plan`,
+    image,
+    kind: 'plan',
+    split: window.split,
+    conversations: [
+      { role: 'user', content: user },
+      { role: 'assistant', content: answer },
+    ],
+    fields,
   };
 }
 

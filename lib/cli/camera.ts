@@ -24,6 +24,7 @@ interface Flags extends CommonOptions {
   seed: number;
   threads: number;
   questions?: boolean;
+  plans?: boolean;
   plain?: boolean;
   force?: boolean;
 }
@@ -49,6 +50,7 @@ export function cameraCommand(): Command {
     )
     .option('--threads <N>', 'threads that render', integerOption(1, 256), 1)
     .option('--questions', 'also write questions with answers, and captions')
+    .option('--plans', 'also write plans: what to drive, asked with command and state')
     .option('--plain', 'an even day: no textures, no noise')
     .option('--force', 'replace an earlier result in --output')
     .action((flags: Flags) => withInterrupt((signal) => run(flags, signal)));
@@ -72,6 +74,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     seed: flags.seed,
     threads: flags.threads,
     questions: flags.questions,
+    plans: flags.plans,
     varied: !flags.plain,
     overwrite: flags.force,
     signal,
@@ -89,7 +92,12 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   );
 }
 
-function report({ questions }: CameraSummary): void {
+function report({ questions, plans }: CameraSummary): void {
+  if (plans) {
+    const left =
+      plans.leftOut > 0 ? `, ${integer(plans.leftOut)} left out: less than 4 s of future` : '';
+    note(`${integer(plans.written)} plans${left}`);
+  }
   if (!questions) return;
   const rows = Object.entries(questions).map(([kind, { questions: n, majority, leftOut }]) => [
     kind,

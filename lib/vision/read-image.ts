@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { argumentError, WamFlowError } from '../errors.js';
 import { ioError, openRegularFile } from '../files.js';
 import { integerIn, type Pixels } from './pixels.js';
+import { decodePlainPng, plainPng } from './plain-png.js';
 
 export interface ReadImageOptions {
   /** A picture with more pixels is refused before it is decoded. Default 50,000,000; up to 1,000,000,000. */
@@ -14,14 +15,14 @@ export interface ReadImageOptions {
 type Sharp = typeof import('sharp').default;
 
 /**
- * Decodes a JPEG or PNG file to RGB, by the optional package `sharp`. As with Pillow's `open(path).convert('RGB')`, which
+ * Decodes a JPEG or PNG file to RGB, by the optional package `sharp`; without it only PNG files as `encodePng` writes them. As with Pillow's `open(path).convert('RGB')`, which
  * the released weights' pictures went through, an orientation in the file is not applied, nor a colour profile, and alpha
  * is dropped.
  *
  * Memory: the file, and at most about 9 bytes a pixel while a progressive JPEG is decoded (3 are returned).
  *
  * @param source a path, or the content of a file
- * @throws WamFlowError (the promise rejects) `ERR_DEPENDENCY_MISSING` without `sharp`; `ERR_IO` when the file cannot be
+ * @throws WamFlowError (the promise rejects) `ERR_DEPENDENCY_MISSING` where `sharp` is needed and missing; `ERR_IO` when the file cannot be
  *   read; `ERR_IMAGE` when it is no JPEG or PNG, damaged, cut short or too large; `ERR_ARGUMENT`, `ERR_RANGE`.
  */
 export async function readImage(
@@ -30,20 +31,20 @@ export async function readImage(
 ): Promise<Required<Pixels>> {
   const maxPixels = integerIn('maxPixels', options.maxPixels ?? 50_000_000, 1, 1_000_000_000);
   const maxBytes = integerIn('maxBytes', options.maxBytes ?? 2 ** 27, 1, 2 ** 31);
-  const sharp = await loadSharp();
   const where = typeof source === 'string' ? source : 'image';
   const bytes = await bytesOf(source, maxBytes);
   if (!isJpeg(bytes) && !isPng(bytes)) {
     throw imageError(where, 'expected a JPEG or PNG file, received something else');
   }
-  const size = await attempt(where, async () => {
-    const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    return { width, height };
-  });
-  if (size.width * size.height > maxPixels) {
-    const received = `${size.width} x ${size.height} = ${size.width * size.height}`;
-    throw imageError(where, `expected at most ${maxPixels} pixels, received ${received}`);
+  const sharp = await loadSharp();
+  if (sharp instanceof WamFlowError) {
+    const plain = isPng(bytes) ? await attempt(where, async () => plainPng(bytes)) : null;
+    if (!plain) throw sharp;
+    expectFewPixels(where, plain, maxPixels);
+    return attempt(where, () => decodePlainPng(plain));
   }
+  const size = await attempt(where, () => sharp(bytes, { limitInputPixels: false }).metadata());
+  expectFewPixels(where, size, maxPixels);
   return attempt(where, async () => {
     const { data, info } = await sharp(bytes, {
       failOn: 'warning',
@@ -67,12 +68,13 @@ export async function readImage(
   });
 }
 
-async function loadSharp(): Promise<Sharp> {
+/** An error, which is not thrown, where there is none. */
+async function loadSharp(): Promise<Sharp | WamFlowError> {
   try {
     return (await import('sharp')).default;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new WamFlowError(
+    return new WamFlowError(
       'ERR_DEPENDENCY_MISSING',
       'decoding JPEG and PNG needs the package sharp: npm install sharp. ' +
         `Pictures that are decoded already need nothing. It could not be loaded: ${reason}`,
@@ -109,6 +111,16 @@ async function readFile(path: string, maxBytes: number): Promise<Buffer> {
 function expectAtMost(where: string, bytes: number, maxBytes: number): void {
   if (bytes <= maxBytes) return;
   throw imageError(where, `expected at most ${maxBytes} bytes, received ${bytes}`);
+}
+
+function expectFewPixels(
+  where: string,
+  { width, height }: { width: number; height: number },
+  maxPixels: number,
+): void {
+  if (width * height <= maxPixels) return;
+  const received = `${width} x ${height} = ${width * height}`;
+  throw imageError(where, `expected at most ${maxPixels} pixels, received ${received}`);
 }
 
 /** What `decode` gives; what it throws becomes `ERR_IMAGE`. */

@@ -113,6 +113,7 @@ const LIB_HEIGHT: Readonly<Record<string, number>> = {
   eval: 2,
   generate: 2,
   camera: 2,
+  conversation: 2,
   viewer: 2,
   index: 3,
   conformance: 4,

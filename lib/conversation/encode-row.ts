@@ -1,0 +1,168 @@
+import { WamFlowError } from '../errors.js';
+import { buildModelInput } from '../prompt/model-input.js';
+import { answerMarker } from '../tokens/conversation-template.js';
+import { assemblePrompt, type PromptTurn } from '../tokens/prompt.js';
+import { formatNumberList, parseNumberList } from '../tokens/text-form.js';
+import type { CheckedOptions } from './options.js';
+import type { ConversationRow, RowTurn } from './row.js';
+
+/** Why a row is not used. */
+export type SkipReason =
+  /** `kinds` or `splits` leave it out. */
+  | 'other kind'
+  | 'other split'
+  /** No turn of the assistant, or an empty one at the end. */
+  | 'no answer'
+  /** More than `answerTokens`. */
+  | 'answer too long'
+  /** More than `maxTokens` in all. */
+  | 'too long'
+  /** More pictures than `maxImages`, or placeholders for another number of them. */
+  | 'pictures'
+  /** A list of numbers, but not of `answerNumbers`, or beyond the vocabulary. */
+  | 'numbers'
+  /** A special token, or what stands before answers, is written out in a text. */
+  | 'special text';
+
+/** The tokens of a row. */
+export interface EncodedRow {
+  /** Answer included. */
+  ids: Int32Array;
+  /** 1 where features of a picture go. */
+  imageMask: Uint8Array;
+  /** First position of the answer. */
+  answerStart: number;
+  /** 1 where an answer is learnt. */
+  counted: Uint8Array;
+  /** `numbers`: the answer is a list of numbers, which alone are counted. */
+  form: 'text' | 'numbers';
+}
+
+/** What LLaVA writes in the place of a picture. */
+const kLlavaImage = '<image>';
+/** Four numbers between commas and more. */
+const kNumberList = /^\s*[+-]?\d+(\.\d*)?(\s*,\s*[+-]?\d+(\.\d*)?){3,}\s*$/;
+
+/** Turns rows into tokens: the last turn of the assistant is the answer, what is before it the prompt. */
+export class RowEncoder {
+  readonly #options: CheckedOptions;
+  readonly #marker: string;
+  /** What no text of a row may hold. */
+  readonly #reserved: readonly string[];
+
+  constructor(options: CheckedOptions) {
+    const { special } = options.tokenizer;
+    this.#options = options;
+    this.#marker = answerMarker(options.template);
+    this.#reserved = [
+      special.beginOfSentence,
+      special.endOfSentence,
+      special.pad,
+      special.imageStart,
+      special.imageEnd,
+    ].map(({ text }) => text);
+  }
+
+  encode(row: ConversationRow): EncodedRow | SkipReason {
+    const { tokenizer, answerTokens, maxTokens, maxImages } = this.#options;
+    const last = row.turns.findLastIndex(({ role }) => role === 'assistant');
+    const turns = row.turns.slice(0, last + 1);
+    const answer = turns.at(-1)?.text.trim() ?? '';
+    if (answer === '') return 'no answer';
+    if (row.images.length > maxImages) return 'pictures';
+    if (this.#isReserved(turns)) return 'special text';
+    const placed = this.#placePictures(turns.slice(0, -1), row.images.length);
+    if (!placed) return 'pictures';
+
+    const numbers = this.#numbersOf(answer);
+    if (numbers === 'numbers') return 'numbers';
+    const isText = numbers === null;
+    // Known without encoding: no token has more characters than the longest.
+    if (isText && answer.length > answerTokens * tokenizer.longestToken) return 'answer too long';
+    const input = this.#build(placed, numbers ?? answer, row.images.length);
+    if (!input) return 'too long';
+
+    const { answerStart } = input;
+    const end = tokenizer.special.endOfSentence.id;
+    const found = input.ids.indexOf(end, answerStart);
+    const words = found < 0 ? input.ids.length : found;
+    if (isText && words + 1 - answerStart > answerTokens) return 'answer too long';
+    const length = isText ? answerStart + answerTokens : words + 1;
+    if (length > maxTokens) return 'too long';
+    const ids = new Int32Array(length).fill(tokenizer.special.pad.id);
+    ids.set(input.ids.subarray(0, words));
+    ids[words] = end;
+    const imageMask = new Uint8Array(length);
+    imageMask.set(input.imageMask.subarray(0, answerStart));
+    const counted = new Uint8Array(length);
+    if (isText) counted.fill(1, answerStart);
+    else for (const i of input.numberPositions) counted[i] = 1;
+    return { ids, imageMask, answerStart, counted, form: isText ? 'text' : 'numbers' };
+  }
+
+  /** The list in the notation of the vocabulary; null where the answer is a text, `numbers` where it is a wrong list. */
+  #numbersOf(answer: string): string | null {
+    if (!kNumberList.test(answer)) return null;
+    const { tokenizer, answerNumbers } = this.#options;
+    const { values, ok } = parseNumberList(answer, tokenizer.numbers, answerNumbers);
+    return ok ? formatNumberList(values, tokenizer.numbers) : 'numbers';
+  }
+
+  #isReserved(turns: readonly RowTurn[]): boolean {
+    const placeholder = this.#options.tokenizer.special.imagePlaceholder.text;
+    return turns.some(({ role, text }, i) => {
+      if (this.#reserved.some((token) => text.includes(token))) return true;
+      // The answer begins after the last marker; pictures are the user's.
+      if (i === turns.length - 1 && text.includes(this.#marker)) return true;
+      return role !== 'user' && text.includes(placeholder);
+    });
+  }
+
+  /** Turns with one placeholder a picture: where the row has them, else before the first turn of the user. */
+  #placePictures(turns: readonly RowTurn[], images: number): RowTurn[] | null {
+    const placeholder = this.#options.tokenizer.special.imagePlaceholder.text;
+    const placed = turns.map(({ role, text }) => ({
+      role,
+      text: role === 'user' ? text.replaceAll(kLlavaImage, () => placeholder) : text,
+    }));
+    const count = placed.reduce((n, { text }) => n + text.split(placeholder).length - 1, 0);
+    if (count === images) return placed;
+    const first = placed.find(({ role }) => role === 'user');
+    if (count > 0 || !first) return null;
+    first.text = `${placeholder.repeat(images)}\n${first.text}`;
+    return placed;
+  }
+
+  /** Null where the sequence is too long. */
+  #build(before: readonly RowTurn[], answer: string, images: number) {
+    const { tokenizer, template, maxTokens } = this.#options;
+    const system = before.find(({ role }) => role === 'system')?.text ?? this.#options.system;
+    const spoken = before
+      .filter(({ role }) => role !== 'system')
+      .map(
+        ({ role, text }): PromptTurn => ({
+          role: role === 'user' ? 'User' : 'Assistant',
+          text,
+        }),
+      );
+    const prompt = assemblePrompt({
+      system,
+      turns: [...spoken, { role: 'Assistant', text: answer }],
+      endOfSentence: tokenizer.special.endOfSentence.text,
+      template,
+    });
+    try {
+      return buildModelInput(tokenizer, prompt, {
+        purpose: 'training',
+        padding: 'none',
+        mask: 'answer',
+        marker: this.#marker,
+        images,
+        maxTokens,
+      });
+    } catch (error) {
+      if (error instanceof WamFlowError && error.code === 'ERR_RANGE') return null;
+      throw error;
+    }
+  }
+}
