@@ -91,7 +91,8 @@ export async function runVla(
     const shown = visionPlanner(planner, {
       pictures,
       signal,
-      commandOf: options.command === 'shuffled' ? shuffler(windows, options.shuffleSeed) : undefined,
+      commandOf:
+        options.command === 'shuffled' ? shuffler(windows, options.shuffleSeed) : undefined,
     });
     const { plans, values } = await runPlanner(shown, { steps, decode, rule }, casesOf(windows), {
       ...{ samples, seeds, temperature, reduce, signal },

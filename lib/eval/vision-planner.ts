@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { CameraOptions } from '../camera/options.js';
 import { planConversation } from '../camera/plan-conversation.js';
 import { argumentError, WamFlowError } from '../errors.js';
@@ -13,7 +14,6 @@ export interface VisionPlannerOptions {
   pictures: WindowPictures;
   /** Instead of the window's own command. */
   commandOf?: ((window: ScenarioWindow) => Command) | undefined;
-  /** Of the plans; what it leaves out is the planner's. */
   signal?: AbortSignal | undefined;
 }
 
@@ -36,18 +36,23 @@ export function visionPlanner(
   if (planner.wording === null) {
     throw new WamFlowError('ERR_CONFIG', 'the model has no wording to ask for plans with');
   }
+  // Of every plan in flight the camera and the model listen.
+  const stop = signal && AbortSignal.any([signal]);
+  if (stop) setMaxListeners(0, stop);
   return {
     async plan(_observation, options, window): Promise<EvaluatedPlan> {
       const { samples, seed, decode, lastDecode, rule, steps, temperature } = options;
       const reduce = expectPlain(options);
-      const shown = commandOf ? { ...window, command: commandOf(window) } : window;
+      const command = commandOf ? commandOf(window) : window.command;
+      // In a closed loop the future is not there yet.
+      const { fields } = planConversation({ ...window, command, future: 0 });
       const view = {
-        images: [await pictures.of(window, signal)],
-        fields: planConversation(shown).fields,
+        images: [await pictures.of(window, stop)],
+        fields,
       };
       const plan = await planner.planView(view, {
         ...{ samples, seed, decode, lastDecode, rule, steps, temperature, reduce },
-        ...(signal === undefined ? {} : { signal }),
+        ...(stop === undefined ? {} : { signal: stop }),
       });
       const posesOf = (trajectory: Float32Array) =>
         planner.coordinates === 3 ? trajectory : posesOfPath(trajectory);
