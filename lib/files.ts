@@ -7,8 +7,8 @@ import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { WamFlowError } from './errors.js';
 
-/** Bytes, or text that is written as UTF-8, or pieces that are written one after the other. */
-export type FileData = string | Uint8Array | readonly Uint8Array[];
+/** Bytes, or text that is written as UTF-8, or pieces that are written one after the other, made when they are needed. */
+export type FileData = string | Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
 
 const kHashPieceBytes = 1 << 22;
 
@@ -36,7 +36,7 @@ export async function writeFileAtomic(path: string, data: FileData): Promise<voi
 export async function writeFileDurable(path: string, data: FileData): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    for (const piece of pieces(data)) await writeAll(file, piece);
+    for await (const piece of pieces(data)) await writeAll(file, piece);
     await file.sync();
   } finally {
     await file.close();
@@ -76,7 +76,7 @@ export async function syncFolder(path: string): Promise<void> {
  */
 export async function sha256(data: FileData): Promise<string> {
   const hash = createHash('sha256');
-  for (const piece of pieces(data)) {
+  for await (const piece of pieces(data)) {
     for (let at = 0; at < piece.byteLength; at += kHashPieceBytes) {
       if (at > 0) await setImmediate();
       hash.update(piece.subarray(at, at + kHashPieceBytes));
@@ -98,7 +98,7 @@ export function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-function pieces(data: FileData): readonly Uint8Array[] {
+function pieces(data: FileData): readonly Uint8Array[] | AsyncIterable<Uint8Array> {
   if (typeof data === 'string') return [Buffer.from(data, 'utf8')];
   return data instanceof Uint8Array ? [data] : data;
 }

@@ -241,6 +241,7 @@ export {
 } from './tokens/tokenizer-files.js';
 export type {
   CheckpointEvent,
+  ConversationData,
   DoneEvent,
   EvalEvent,
   GroupFigures,
@@ -277,7 +278,10 @@ export { caseFromWindow, posesOf } from './viewer/build-case.js';
 export { type ScoreCaseOptions, scoreCaseFromScene } from './viewer/build-score-case.js';
 export type { CasePlan, PageInfo, PlanCase, Pose } from './viewer/case.js';
 export { renderPlansPage } from './viewer/page.js';
+export { type SeenCaseOptions, seenCase } from './viewer/build-seen-case.js';
 export type { ScoreCase } from './viewer/score-case.js';
+export type { SeenCamera, SeenCase } from './viewer/seen-case.js';
+export { renderSeenPage } from './viewer/seen-page.js';
 export { renderScorePage } from './viewer/score-page.js';
 export { encodePng, encodePpm, writeImage } from './vision/encode-image.js';
 export {
@@ -303,6 +307,22 @@ export {
   type JanusVisionConfig,
   parseJanusConfig,
 } from './vla/janus-config.js';
+export {
+  type CreatedVla,
+  type CreateVlaOptions,
+  createVla,
+} from './vla-train/create-vla.js';
+export { trainVla } from './vla-train/train-vla.js';
+export type { VlaTrainOptions } from './vla-train/vla-options.js';
+export {
+  kVlaStages,
+  type VlaStage,
+  type VlaTrainParameters,
+  vlaRecipe,
+} from './vla-train/vla-recipe.js';
+export type { VlaSizes } from './vla-train/vla-sizes.js';
+export { type OpenedVla, openVla } from './vla/open-vla.js';
+export { readVlaSettings, type VlaSettings } from './vla/vla-settings.js';
 export type { WarmStart } from './warm-start.js';
 export { loadModel, VlaModel } from './vla/vla-model.js';
 export { kVlaDefaults, type TokenRange, type VlaOptions } from './vla/vla-options.js';
@@ -317,7 +337,12 @@ export type {
 } from './vla/vla-requests.js';
 export {
   type VlaExample,
-  type VlaStage,
+  type TripletOptions,
+  type VlaChains,
+  type LoraOptions,
+  type VlaTrainerStep,
+  type VlaTrainingMemory,
+  vlaTrainingMemory,
   VlaTrainer,
   type VlaTrainerOptions,
 } from './vla/vla-trainer.js';

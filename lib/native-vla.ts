@@ -1,3 +1,4 @@
+import type { completeSchedule } from './flow/path-schedule.js';
 import type { NamedTensor, NativeDevice } from './native-types.js';
 
 declare const kKind: unique symbol;
@@ -126,7 +127,36 @@ export type NativeVlaTrainOptions = NativeDevice & {
   clip: number;
   /** Names of tensors. */
   trainable: readonly string[];
+  maxCopies: number;
+  recompute: boolean;
+  schedule: ReturnType<typeof completeSchedule>;
+  /** -1: none. */
+  maskId: number;
+  smear: number;
+  /** `count` 0: none. */
+  triplet: {
+    firstId: number;
+    count: number;
+    batch: number;
+    weight: number;
+    margin: number;
+    marginPerGap: number;
+    seed: number;
+  };
+  /** `rank` 0: none. */
+  lora: { rank: number; alpha: number; targets: readonly string[]; seed: number };
 };
+
+/** Bytes that a trainer takes at its start, by part. */
+export interface NativeTrainMemory {
+  weights: number;
+  gradients: number;
+  moments: number;
+  vision: number;
+  language: number;
+  head: number;
+  total: number;
+}
 
 /** One sequence of a batch. */
 export interface NativeVlaExample extends NativeVlaInput {
@@ -134,6 +164,21 @@ export interface NativeVlaExample extends NativeVlaInput {
   targets: Int32Array;
   /** [tokens], 1 for rows that count in the loss. */
   counted: Uint8Array;
+  /** Empty, or [tokens]. */
+  weights: Float32Array;
+  /** Tokens that counted rows may be; both 0: all. */
+  begin: number;
+  end: number;
+  /** Of noised copies; empty: no noise. */
+  times: Float64Array;
+  seed: number;
+  /** Empty, or [copies, counted rows] of chains that the policy objective learns from. */
+  states: Int32Array;
+  chosen: Int32Array;
+  advantage: Float32Array;
+  logProbability: Float32Array;
+  clip: number;
+  temperature: number;
 }
 
 /** Functions of the addon that run vision-language models. */
@@ -160,6 +205,7 @@ export interface VlaAddon {
   vlaWorkspaceBytes(model: NativeVla): number;
   closeVla(model: NativeVla): Promise<void>;
 
+  vlaTrainingMemory(config: NativeVlaConfig, options: NativeVlaTrainOptions): NativeTrainMemory;
   createVlaTrainer(
     directory: string,
     config: NativeVlaConfig,
@@ -170,12 +216,24 @@ export interface VlaAddon {
     trainer: NativeVlaTrainer,
     batch: readonly NativeVlaExample[],
     learningRate: number,
-  ): Promise<{ loss: number; gradNorm: number }>;
+  ): Promise<{ loss: number; gradNorm: number; tripletLoss: number }>;
+  /** Of the targets or chosen tokens of all counted rows, example by example, copy by copy. */
+  vlaTrainerLogProbabilities(
+    trainer: NativeVlaTrainer,
+    batch: readonly NativeVlaExample[],
+  ): Promise<Float32Array>;
   /** Weights, or the gradients of the last step. */
   vlaTrainerTensors(
     trainer: NativeVlaTrainer,
     names: readonly string[],
     gradients: boolean,
   ): Promise<NamedTensor[]>;
+  /** Moments of what is trained and adapters, and back. */
+  vlaTrainerState(trainer: NativeVlaTrainer): Promise<NamedTensor[]>;
+  restoreVlaTrainer(
+    trainer: NativeVlaTrainer,
+    state: readonly NamedTensor[],
+    stepsDone: number,
+  ): Promise<void>;
   closeVlaTrainer(trainer: NativeVlaTrainer): Promise<void>;
 }

@@ -92,7 +92,8 @@ export class Planner {
   /**
    * Reads a model and starts a planner.
    *
-   * @param nameOrDirectory `mini` for the bundled model, or a checkpoint directory.
+   * @param nameOrDirectory `mini` for the bundled model, or a checkpoint directory. Directories of the Janus family plan
+   *   from pictures and text: `VlaPlanner.load` reads them, and this says so.
    * @throws WamFlowError `ERR_CHECKPOINT_NOT_FOUND`, `ERR_CHECKPOINT_CORRUPT`, `ERR_CONFIG`, `ERR_DEVICE_UNAVAILABLE`,
    *   `ERR_NATIVE_MISSING`, `ERR_OUT_OF_MEMORY`, and `ERR_ARGUMENT` or `ERR_RANGE` for a bad option.
    */

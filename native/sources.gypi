@@ -87,6 +87,7 @@
       "native/model/tokenizer_trainer.cpp",
       "native/model/trainer.cpp",
       "native/model/trajectory_tokens.cpp",
+      "native/model/triplet_draw.cpp",
       "native/model/value_decoder.cpp",
       "native/model/warm_start.cpp",
       "native/scene/dataset.cpp",
@@ -119,7 +120,9 @@
       "native/sim/world_map.cpp",
       "native/vision/letterbox.cpp",
       "native/vla/checkpoint_files.cpp",
+      "native/vla/gradient_store.cpp",
       "native/vla/json_reader.cpp",
+      "native/vla/lora.cpp",
       "native/vla/manifest.cpp",
       "native/vla/mapped_file.cpp",
       "native/vla/name_list.cpp",
@@ -128,6 +131,7 @@
       "native/vla/tensor_source.cpp",
       "native/vla/vision_tower.cpp",
       "native/vla/vla_config.cpp",
+      "native/vla/vla_example.cpp",
       "native/vla/vla_network.cpp",
       "native/vla/vla_runner.cpp",
       "native/vla/vla_sampler.cpp",
@@ -257,6 +261,7 @@
       "native/test/vla_manifest_test.cpp",
       "native/test/vla_safetensors_test.cpp",
       "native/test/vla_test.cpp",
+      "native/test/vla_training_test.cpp",
       "native/test/warm_start_test.cpp"
     ],
     "wam_gpu_test_sources": [

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { adaptCommand } from '../lib/cli/adapt.js';
 import { alignCommand } from '../lib/cli/align.js';
 import { averageCommand } from '../lib/cli/average.js';
 import { cameraCommand } from '../lib/cli/camera.js';
+import { createCommand } from '../lib/cli/create.js';
 import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
@@ -19,6 +21,8 @@ const kCommands: Command[] = [
   planCommand(),
   trainCommand(),
   alignCommand(),
+  createCommand(),
+  adaptCommand(),
   averageCommand(),
   curvesCommand(),
   evaluateCommand(),

@@ -180,7 +180,7 @@ describe('a vision-language planner in evaluation', () => {
     await pictures.close();
     const { ade } = drives.rows.at(-1)!;
     const constant = drives.rows.find(({ planner: name }) => name === 'constant velocity')!;
-    expect(ade).toBeCloseTo(constant.ade, 1);
+    expect(ade).toBeCloseTo(constant.ade!, 1);
     expect(seen.length).toBeGreaterThan(7);
     expect(seen[1]!.images[0]!.data).not.toEqual(seen[0]!.images[0]!.data);
   });

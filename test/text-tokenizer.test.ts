@@ -12,6 +12,7 @@ import {
 } from '../lib/index.js';
 import {
   byteCharacter,
+  janusSizedTokenizerFiles,
   paperNumbers,
   referenceEncode,
   smallTokenizerFiles,
@@ -21,7 +22,6 @@ const files = smallTokenizerFiles();
 const numbers = paperNumbers();
 const tokenizer = new TextTokenizer(files);
 
-type Loose = Record<string, unknown>;
 type Token = { id: number; content: string; special: boolean };
 const addedOf = ({ tokenizer: json }: TokenizerFiles) => json.added_tokens as Token[];
 const vocabOf = ({ tokenizer: json }: TokenizerFiles) =>
@@ -364,31 +364,11 @@ describe('makeTokenizer', () => {
 });
 
 test('a tokenizer of the size of Janus loads and encodes a prompt in time', () => {
-  const large = smallTokenizerFiles();
-  const model = large.tokenizer.model as { merges: string[] };
-  // Merges of ever longer runs of letters, until there are 100,000 tokens.
-  const tokens = new Set(Object.keys(vocabOf(large)));
-  const letters = [...'abcdefghijklmnopqrstuvwxyz'];
-  for (let level = letters; tokens.size < 100_000; ) {
-    const next: string[] = [];
-    for (const token of level) {
-      for (const letter of letters) {
-        if (tokens.size === 100_000 || tokens.has(token + letter)) continue;
-        tokens.add(token + letter);
-        model.merges.push(`${token} ${letter}`);
-        next.push(token + letter);
-      }
-    }
-    level = next;
-  }
-  (large.tokenizer.model as Loose).vocab = Object.fromEntries([...tokens].map((t, i) => [t, i]));
-  addedOf(large).forEach((token, i) => {
-    token.id = 100_000 + i;
-  });
+  const large = janusSizedTokenizerFiles();
   const started = performance.now();
   const janus = new TextTokenizer(large);
   const loaded = performance.now() - started;
-  expect(janus.numbers.firstId).toBe(100_006);
+  expect(janus.numbers.firstId).toBe(100_595);
   const prompt = 'User: the road ahead turns left (1.25,-0.06)\n\nAssistant:'.repeat(8);
   const ids = janus.encode(prompt);
   const once = performance.now();

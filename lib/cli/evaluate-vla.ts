@@ -18,10 +18,9 @@ import { cameraOf, visionPlanner } from '../eval/vision-planner.js';
 import { CameraPictures, greyPictures } from '../eval/window-pictures.js';
 import { readJson } from '../model/read-json.js';
 import type { ScenarioData } from '../scenario/types.js';
-import { TextTokenizer } from '../tokens/text-tokenizer.js';
+import { openVla } from '../vla/open-vla.js';
 import { loadModel } from '../vla/vla-model.js';
 import { VlaPlanner, type VlaPlannerOptions } from '../vla/vla-planner.js';
-import { kSettingsName, readVlaSettings } from '../vla/vla-settings.js';
 import { print, printJson } from './command.js';
 import { renderTable } from './table.js';
 
@@ -101,17 +100,14 @@ export interface QuestionRun extends VlaFlags {
 /** Asks a model the questions of a file and prints how many of its answers are right. */
 export async function evaluateQuestions(run: QuestionRun): Promise<void> {
   const { model: directory, signal, onProgress } = run;
-  const settings = await readVlaSettings(directory);
-  if (settings === undefined) {
-    throw new WamFlowError('ERR_CONFIG', `${directory}: no ${kSettingsName} says how it answers`);
-  }
-  const tokenizer = await TextTokenizer.load(directory);
-  const { image, template, answerTokens } = settings;
+  const { settings, tokenizer } = await openVla(directory);
+  const { image, template, answerTokens, wording } = settings;
   const { split, questions: path } = run;
   const set = { path, ...(split === undefined ? {} : { splits: [split] }) };
   const mix = await openConversations([set], {
     ...{ tokenizer, template, answerTokens, signal },
     imageSize: image.size,
+    ...(wording?.system === undefined ? {} : { system: wording.system }),
   });
   const model = await loadModel(directory, run.options);
   try {

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { adaptCommand } from './adapt.js';
 import { alignCommand } from './align.js';
 import { averageCommand } from './average.js';
 import { cameraCommand } from './camera.js';
 import { errorOutput } from './command.js';
+import { createCommand } from './create.js';
 import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
@@ -14,6 +16,7 @@ import { packageVersion } from './package-info.js';
 import { planCommand } from './plan.js';
 import { runCli } from './run.js';
 import { scoreCommand } from './score.js';
+import { seeCommand } from './see.js';
 import { trainCommand } from './train.js';
 
 const program = new Command('wam-flow')
@@ -24,6 +27,8 @@ const program = new Command('wam-flow')
   .addCommand(planCommand())
   .addCommand(trainCommand())
   .addCommand(alignCommand())
+  .addCommand(createCommand())
+  .addCommand(adaptCommand())
   .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())
@@ -31,6 +36,7 @@ const program = new Command('wam-flow')
   .addCommand(generateCommand())
   .addCommand(inspectCommand())
   .addCommand(cameraCommand())
+  .addCommand(seeCommand())
   .addCommand(doctorCommand())
   .addCommand(demoCommand())
   .addHelpText(

@@ -83,7 +83,14 @@ export async function reportTraining(
   }
 }
 
-function describeStart({ stage, data, scenes, output, ...event }: StartEvent): string {
+function describeStart({
+  stage,
+  data,
+  scenes,
+  conversations,
+  output,
+  ...event
+}: StartEvent): string {
   const lines = [
     `${stage}: ${integer(event.parameters)} parameters, ${event.threads} threads, ` +
       `${integer(event.step)} of ${integer(event.steps)} updates made`,
@@ -97,6 +104,13 @@ function describeStart({ stage, data, scenes, output, ...event }: StartEvent): s
     lines.push(
       `data: ${integer(data.listedWindows)} listed windows and ${integer(data.cutWindows)} cut from the tracks of ` +
         `${data.recordings} recordings, split ${data.splits.join(', ')}`,
+    );
+  }
+  for (const { name, used, rows, weight, skipped } of conversations?.sets ?? []) {
+    const reasons = Object.entries(skipped).map(([why, n]) => `${integer(n)} ${why}`);
+    lines.push(
+      `conversations: ${integer(used)} of ${integer(rows)} in ${name}, weight ${weight}` +
+        (reasons.length > 0 ? ` (left out: ${reasons.join(', ')})` : ''),
     );
   }
   return [...lines, `output: ${output}`].join('\n');

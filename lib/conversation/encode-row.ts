@@ -156,10 +156,13 @@ export class RowEncoder {
     return (end < 0 ? ids.length : end) + 1;
   }
 
-  /** The list in the notation of the vocabulary; null where the answer is a text, `numbers` where it is a wrong list. */
+  /**
+   * The list in the notation of the vocabulary; null where the answer is a text, as all are without numeric tokens, `numbers`
+   * where it is a wrong list.
+   */
   #numbersOf(answer: string): string | null {
-    if (!kNumberList.test(answer)) return null;
     const { tokenizer, answerNumbers } = this.#options;
+    if (!tokenizer.hasNumbers || !kNumberList.test(answer)) return null;
     const { values, ok } = parseNumberList(answer, tokenizer.numbers, answerNumbers);
     return ok ? formatNumberList(values, tokenizer.numbers) : 'numbers';
   }

@@ -149,12 +149,26 @@ export interface ModelConfig {
  *
  * @param value parsed JSON.
  * @param source what error messages call it.
- * @throws WamFlowError `ERR_CONFIG` that lists every wrong, missing and unknown field.
+ * @throws WamFlowError `ERR_CONFIG` that lists every wrong, missing and unknown field; for a vision-language model, what
+ *   reads it.
  */
 export function parseModelConfig(value: unknown, source = 'config'): ModelConfig {
+  if (isVisionLanguage(value)) {
+    throw new WamFlowError(
+      'ERR_CONFIG',
+      `${source}: this is a vision-language model, which plans from pictures and text and not from an observation: ` +
+        'VlaPlanner.load and loadModel read it',
+    );
+  }
   const result = modelConfigSchema.safeParse(value);
   if (result.success) return result.data;
   throw new WamFlowError('ERR_CONFIG', describeIssues(result.error, source));
+}
+
+/** Whether a config.json is of the Janus family. */
+function isVisionLanguage(value: unknown): boolean {
+  const type = (value as { model_type?: unknown } | null)?.model_type;
+  return type === 'multi_modality' || type === 'janus';
 }
 
 /** The same configuration in the engine's form. */

@@ -45,6 +45,19 @@ export interface FloatTensor {
   readonly data: Float32Array;
 }
 
+/** What the header says of a tensor. */
+interface TensorForm {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+}
+
+/** A tensor whose bytes come in pieces. */
+export interface StreamedTensor extends TensorForm {
+  /** The bytes, row-major and little-endian; may be asked for several times. */
+  pieces(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
+
 /** Metadata key under which {@link encodeSafetensors} stores the SHA-256 of the data part; readers check it. */
 export const kDigestKey = 'data_sha256';
 
@@ -82,21 +95,18 @@ export async function readSafetensors(
   path: string,
   inspect?: (header: SafetensorsHeader) => void,
 ): Promise<Safetensors> {
-  let opened: Awaited<ReturnType<typeof openRegularFile>>;
-  try {
-    opened = await openRegularFile(path);
-  } catch (error) {
-    if (!isMissing(error)) throw ioError(`cannot open ${path}`, error);
-    throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${path} does not exist`, { cause: error });
-  }
-  if (!opened) throw corrupt(path, 'not a regular file');
-  try {
-    return await readOpenFile(opened.file, opened.size, path, inspect);
-  } catch (error) {
-    throw ioError(`cannot read ${path}`, error);
-  } finally {
-    await opened.file.close();
-  }
+  return withFile(path, (file, size) => readOpenFile(file, size, path, inspect));
+}
+
+/**
+ * Reads the header of a file, and where its data begins. Nothing of the data is read.
+ *
+ * @throws WamFlowError as {@link readSafetensors}.
+ */
+export async function readSafetensorsHeader(
+  path: string,
+): Promise<{ header: SafetensorsHeader; dataStart: number }> {
+  return withFile(path, (file, size) => readHeader(file, size, path));
 }
 
 /**
@@ -110,42 +120,91 @@ export async function encodeSafetensors(
   tensors: readonly FloatTensor[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<{ pieces: Uint8Array[]; digest: string }> {
-  const sorted = [...tensors].sort((a, b) => compare(a.name, b.name));
-  const entries: string[] = [];
   const data: Uint8Array[] = [];
-  let at = 0;
-  for (const [i, tensor] of sorted.entries()) {
-    if (tensor.name === sorted[i + 1]?.name) {
-      throw new WamFlowError(
-        'ERR_ARGUMENT',
-        `tensors: two are named ${JSON.stringify(tensor.name)}`,
-      );
-    }
-    const count = tensor.shape.reduce((product, size) => product * size, 1);
-    if (count !== tensor.data.length) {
+  const stored = sortedByName(tensors).map(({ name, shape, data: values }): TensorForm => {
+    const count = shape.reduce((product, size) => product * size, 1);
+    if (count !== values.length) {
       throw new WamFlowError(
         'ERR_SHAPE',
-        `tensor ${JSON.stringify(tensor.name)}: expected ${count} values for shape [${tensor.shape}], received ` +
-          `${tensor.data.length}`,
+        `tensor ${JSON.stringify(name)}: expected ${count} values for shape [${shape}], received ${values.length}`,
       );
     }
-    const bytes = new Uint8Array(
-      tensor.data.buffer,
-      tensor.data.byteOffset,
-      tensor.data.byteLength,
-    );
-    const entry = { dtype: 'F32', shape: tensor.shape, data_offsets: [at, at + bytes.byteLength] };
-    entries.push(`${JSON.stringify(tensor.name)}:${JSON.stringify(entry)}`);
-    data.push(bytes);
-    at += bytes.byteLength;
-  }
+    data.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    return { name, shape, dtype: 'F32' };
+  });
   const digest = await sha256(data);
+  return { pieces: [headerOf(stored, metadata, digest), ...data], digest };
+}
+
+/**
+ * {@link encodeSafetensors} of tensors of any type whose bytes are made, or read, when they are needed: twice, once for
+ * the digest and once for the file. They must give the same bytes both times.
+ */
+export async function streamSafetensors(
+  tensors: readonly StreamedTensor[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<{ pieces: AsyncIterable<Uint8Array>; digest: string }> {
+  const sorted = sortedByName(tensors);
+  async function* data(): AsyncGenerator<Uint8Array> {
+    for (const tensor of sorted) yield* checkedPieces(tensor);
+  }
+  const digest = await sha256(data());
+  const header = headerOf(sorted, metadata, digest);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield header;
+    yield* data();
+  }
+  return { pieces: pieces(), digest };
+}
+
+/** The pieces of a tensor, which must fill it. */
+async function* checkedPieces({
+  name,
+  dtype,
+  shape,
+  pieces,
+}: StreamedTensor): AsyncGenerator<Uint8Array> {
+  const expected = bytesOf(dtype, shape);
+  let received = 0;
+  for await (const piece of pieces()) {
+    received += piece.byteLength;
+    yield piece;
+  }
+  if (received === expected) return;
+  throw new WamFlowError(
+    'ERR_SHAPE',
+    `tensor ${JSON.stringify(name)}: expected ${expected} bytes for ${dtype} [${shape}], received ${received}`,
+  );
+}
+
+function sortedByName<T extends { name: string }>(tensors: readonly T[]): T[] {
+  const sorted = [...tensors].sort((a, b) => compare(a.name, b.name));
+  const twice = sorted.find(({ name }, i) => name === sorted[i + 1]?.name);
+  if (twice === undefined) return sorted;
+  throw new WamFlowError('ERR_ARGUMENT', `tensors: two are named ${JSON.stringify(twice.name)}`);
+}
+
+function bytesOf(dtype: Dtype, shape: readonly number[]): number {
+  return kDtypeBytes[dtype] * shape.reduce((product, size) => product * size, 1);
+}
+
+/** Length and header of a file that holds these tensors one after the other. */
+function headerOf(
+  tensors: readonly TensorForm[],
+  metadata: Readonly<Record<string, string>>,
+  digest: string,
+): Uint8Array {
+  let at = 0;
+  const entries = tensors.map(({ name, dtype, shape }) => {
+    const begin = at;
+    at += bytesOf(dtype, shape);
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, at] })}`;
+  });
   const all = { ...metadata, [kDigestKey]: digest };
   const members = Object.entries(all)
     .sort(([a], [b]) => compare(a, b))
     .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  const header = encodeHeader(`{${[`"__metadata__":{${members}}`, ...entries]}}`);
-  return { pieces: [header, ...data], digest };
+  return encodeHeader(`{${[`"__metadata__":{${members}}`, ...entries]}}`);
 }
 
 /**
@@ -164,17 +223,47 @@ export function toFloat32(tensor: StoredTensor, name: string): Float32Array {
   );
 }
 
+async function withFile<T>(
+  path: string,
+  read: (file: FileHandle, size: number) => Promise<T>,
+): Promise<T> {
+  let opened: Awaited<ReturnType<typeof openRegularFile>>;
+  try {
+    opened = await openRegularFile(path);
+  } catch (error) {
+    if (!isMissing(error)) throw ioError(`cannot open ${path}`, error);
+    throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${path} does not exist`, { cause: error });
+  }
+  if (!opened) throw corrupt(path, 'not a regular file');
+  try {
+    return await read(opened.file, opened.size);
+  } catch (error) {
+    throw ioError(`cannot read ${path}`, error);
+  } finally {
+    await opened.file.close();
+  }
+}
+
+async function readHeader(
+  file: FileHandle,
+  size: number,
+  path: string,
+): Promise<{ header: SafetensorsHeader; dataStart: number }> {
+  const headerBytes = headerLength(await readExactly(file, 0, Math.min(8, size), path), size, path);
+  const text = decodeUtf8(await readExactly(file, 8, headerBytes, path), path);
+  const dataStart = 8 + headerBytes;
+  return { header: parseHeader(text, size - dataStart, path), dataStart };
+}
+
 async function readOpenFile(
   file: FileHandle,
   size: number,
   path: string,
   inspect?: (header: SafetensorsHeader) => void,
 ): Promise<Safetensors> {
-  const headerBytes = headerLength(await readExactly(file, 0, Math.min(8, size), path), size, path);
-  const text = decodeUtf8(await readExactly(file, 8, headerBytes, path), path);
-  const header = parseHeader(text, size - 8 - headerBytes, path);
+  const { header, dataStart } = await readHeader(file, size, path);
   inspect?.(header);
-  const data = await readExactly(file, 8 + headerBytes, size - 8 - headerBytes, path);
+  const data = await readExactly(file, dataStart, size - dataStart, path);
   const expected = header.metadata.get(kDigestKey);
   if (expected !== undefined && expected !== (await sha256(data))) {
     throw corrupt(path, 'the data does not match its checksum');

@@ -7,7 +7,7 @@ import {
   type Track,
 } from '../scenario/types.js';
 import type { Border, CaseLane, CasePlan, CaseVehicle, FlatLine, PlanCase, Pose } from './case.js';
-import { type Frame, flat, frameAt, type Point, roundPose, round } from './ego-frame.js';
+import { type Frame, flat, frameAt, type Point, round, roundPose } from './ego-frame.js';
 
 /** Lanes and vehicles farther from the ego than this many metres are left out of the page. */
 const kRadius = 110;

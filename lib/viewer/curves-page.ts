@@ -1,6 +1,6 @@
 import script from './browser/curves/main.ts?script';
-import markup from './browser/curves/page.html?text';
 import styles from './browser/curves/page.css?text';
+import markup from './browser/curves/page.html?text';
 import shellStyles from './browser/shell.css?text';
 import type { PageInfo } from './case.js';
 import { curvesOf, type RunLines } from './curves.js';

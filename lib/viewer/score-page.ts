@@ -1,9 +1,9 @@
-import type { PageInfo } from './case.js';
 import figures from './browser/score/figures.html?text';
 import keys from './browser/score/keys.html?text';
 import script from './browser/score/main.ts?script';
 import styles from './browser/score/page.css?text';
 import sliders from './browser/score/sliders.html?text';
+import type { PageInfo } from './case.js';
 import type { ScoreCase } from './score-case.js';
 import { renderShell } from './shell.js';
 

@@ -1,5 +1,5 @@
-import shell from './browser/shell.html?text';
 import shellStyles from './browser/shell.css?text';
+import shell from './browser/shell.html?text';
 import type { PageInfo } from './case.js';
 import { renderDocument } from './document.js';
 

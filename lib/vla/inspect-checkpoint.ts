@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
 import { ioError, isMissing } from '../files.js';
 import { readJson } from '../model/read-json.js';
-import { readFiles } from '../model/file-set.js';
+import { finishCommit, readFiles } from '../model/file-set.js';
 import {
   type CheckpointPart,
   type CheckpointTensor,
@@ -58,13 +58,15 @@ export interface CheckpointInspection {
   warnings: string[];
 }
 
+const kPreprocessor = 'preprocessor_config.json';
+
 /** Files beside weights and configuration that text and images need. */
 const kCompanions = [
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
   'processor_config.json',
-  'preprocessor_config.json',
+  kPreprocessor,
 ] as const;
 
 const kConfig = 'config.json';
@@ -91,7 +93,9 @@ export async function inspectCheckpoint(
   }
   signal?.throwIfAborted();
   const folder = resolve(directory);
+  await settle(folder);
   const config = await readJanusConfig(folder);
+  await checkNormalisation(folder, config);
   const found = await readTensors(folder, config, checkValues, signal);
   const companions = await sizesOf(folder, kCompanions);
   const tensors = found.tensors;
@@ -127,6 +131,31 @@ export async function readJanusConfig(directory: string): Promise<JanusConfig> {
     if (!path) throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${directory}: no ${kConfig}`);
     return parseJanusConfig(await readJson(path, at), at);
   });
+}
+
+/** The engine reads files in their places: what a killed writer had committed goes there first. */
+async function settle(folder: string): Promise<void> {
+  try {
+    await finishCommit(folder);
+  } catch (error) {
+    throw ioError(`cannot read ${folder}`, error);
+  }
+}
+
+/** Who normalises pictures: the tower, when its configuration says with what, or else whoever prepares them. Not both. */
+async function checkNormalisation(folder: string, { vision }: JanusConfig): Promise<void> {
+  if (!vision.pixel_mean) return;
+  const { [kPreprocessor]: bytes } = await sizesOf(folder, [kPreprocessor]);
+  if (bytes === null) return;
+  const path = join(folder, kPreprocessor);
+  const preprocessor = await readJson(path, path);
+  if ((preprocessor as { do_normalize?: unknown } | null)?.do_normalize !== true) return;
+  throw new WamFlowError(
+    'ERR_CONFIG',
+    `${join(folder, kConfig)}: vision_config.params has pixel_mean and pixel_std, so the tower normalises pictures itself, ` +
+      `but ${kPreprocessor} says do_normalize true: they would be normalised twice. Set it to false, or take the two out of ` +
+      'config.json, whichever the weights were trained with',
+  );
 }
 
 /**

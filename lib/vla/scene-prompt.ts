@@ -45,17 +45,9 @@ export async function scenePrompt(
   wording: SceneWording,
   view: SceneView,
 ): Promise<VlaPrompt> {
-  const { user, system, template = kFudokiTemplate, imageSize = 384, background } = wording;
+  const { template = kFudokiTemplate, imageSize = 384, background } = wording;
   const square = { size: imageSize, ...(background === undefined ? {} : { background }) };
-  const text = assemblePrompt({
-    turns: [
-      { role: 'User', text: fillTemplate(user, view.fields, tokenizer.numbers) },
-      { role: 'Assistant', text: '' },
-    ],
-    endOfSentence: tokenizer.special.endOfSentence.text,
-    template,
-    ...(system === undefined ? {} : { system }),
-  });
+  const text = sceneText(tokenizer, wording, view.fields);
   const { ids, imageMask, answerStart } = buildModelInput(tokenizer, text, {
     images: view.images.length,
     marker: answerMarker(template),
@@ -70,6 +62,27 @@ export async function scenePrompt(
     imageMask: imageMask.slice(0, answerStart),
     ...(view.images.length === 0 ? {} : { pixels }),
   };
+}
+
+/**
+ * The conversation of {@link scenePrompt} as text, up to where the answer begins.
+ *
+ * @throws WamFlowError as {@link fillTemplate}.
+ */
+export function sceneText(
+  tokenizer: TextTokenizer,
+  { user, system, template = kFudokiTemplate }: SceneWording,
+  fields: PromptFields,
+): string {
+  return assemblePrompt({
+    turns: [
+      { role: 'User', text: fillTemplate(user, fields, tokenizer.numbers) },
+      { role: 'Assistant', text: '' },
+    ],
+    endOfSentence: tokenizer.special.endOfSentence.text,
+    template,
+    ...(system === undefined ? {} : { system }),
+  });
 }
 
 /**

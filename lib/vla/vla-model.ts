@@ -1,7 +1,7 @@
 import { describeDevice, type Precision } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
 import { type NativeVla, type NativeVlaConfig, type NativeVlaOptions, native } from '../native.js';
-import { inspectCheckpoint } from './inspect-checkpoint.js';
+import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
 import type { JanusConfig } from './janus-config.js';
 import { type VlaOptions, vlaOptions } from './vla-options.js';
 import {
@@ -72,7 +72,7 @@ export class VlaModel {
    */
   async forward(request: VlaForward): Promise<VlaLogits> {
     const { rows = 'all', hidden = false, vision = false, signal } = object(request);
-    const input = nativeInput(request, 0);
+    const input = nativeInput(request, 0, this.config.vision);
     const wanted = rows === 'all' ? input.ids.map((_, i) => i) : int32('rows', rows);
     const call = { ...input, rows: wanted, hidden, vision };
     return this.#run(signal, (job) => native().vlaForward(this.#native, call, job));
@@ -85,7 +85,7 @@ export class VlaModel {
    */
   async sample(request: VlaSample): Promise<VlaTokens> {
     const { signal } = object(request);
-    const call = nativeSample(request, this.vocab);
+    const call = nativeSample(request, this.config);
     const { visionMs, prefixMs, stepMs, ...tokens } = await this.#run(signal, (job) =>
       native().vlaSample(this.#native, call, job),
     );
@@ -142,7 +142,14 @@ export class VlaModel {
  */
 export async function loadModel(directory: string, options: VlaOptions = {}): Promise<VlaModel> {
   vlaOptions(options); // a bad option before any file is read
-  const opened = await inspectCheckpoint(directory);
+  return loadInspected(await inspectCheckpoint(directory), options);
+}
+
+/** {@link loadModel} of a directory that was looked at. */
+export async function loadInspected(
+  opened: CheckpointInspection,
+  options: VlaOptions,
+): Promise<VlaModel> {
   const resolved = vlaOptions(options, opened.config.language.vocab_size);
   const handle = await native().createVla(opened.directory, nativeConfig(opened.config), resolved);
   return new VlaModel(opened, handle, resolved);

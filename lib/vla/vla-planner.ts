@@ -2,11 +2,12 @@ import { argumentError, WamFlowError } from '../errors.js';
 import type { DecodeRule, StepRule } from '../plan-options.js';
 import { NumericTokenizer, type NumericTokenizerOptions } from '../tokens/numeric-tokenizer.js';
 import { TextTokenizer } from '../tokens/text-tokenizer.js';
+import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
 import { posesOfPath } from './path-heading.js';
 import { reducePlans, type VlaReduce } from './reduce-plans.js';
 import { publishedAnswer, type SceneView, type SceneWording, scenePrompt } from './scene-prompt.js';
-import { loadModel, type VlaModel } from './vla-model.js';
-import { integer, type VlaOptions } from './vla-options.js';
+import { loadInspected, type VlaModel } from './vla-model.js';
+import { integer, type VlaOptions, vlaOptions } from './vla-options.js';
 import { int32, type VlaMask, type VlaPathSchedule } from './vla-requests.js';
 import { kSettingsName, readVlaSettings, type VlaSettings } from './vla-settings.js';
 
@@ -27,11 +28,16 @@ export interface AnswerForm {
 /** Options of {@link VlaPlanner.load}. */
 export interface VlaPlannerOptions extends Omit<VlaOptions, 'numeric'> {
   /**
-   * The numeric tokens; `firstId` is the number of entries that the text tokenizer has without them. Default those of the
-   * directory's tokenizer.
+   * The numeric tokens; `firstId` is the number of entries that the text tokenizer has without them. Default those of
+   * `tokenizer`.
    */
   numbers?: NumericTokenizerOptions & { firstId: number };
-  /** Default 8 waypoints of x and y; without constant tokens where `numbers` are given, else in the published form. */
+  /** Text and numbers. Default, where no `numbers` are given, the tokenizer of the directory. */
+  tokenizer?: TextTokenizer;
+  /**
+   * Default 8 waypoints of x and y: with a tokenizer in the published form ({@link publishedAnswer}), without one bare
+   * numbers.
+   */
   answer?: AnswerForm;
   /**
    * How weights were trained: `full` for FUDOKI and WAM-Flow, `prefix` for those of this package. Default as the directory
@@ -44,13 +50,13 @@ export interface VlaPlannerOptions extends Omit<VlaOptions, 'numeric'> {
   plan?: VlaPlanDefaults;
 }
 
-/** What a plan is made from: the prompt up to where the answer begins. */
+/** What a plan is made from, as {@link scenePrompt} gives it: the prompt up to where the answer begins. */
 export interface VlaPrompt {
   /** Token ids; image positions may hold anything. */
   ids: ArrayLike<number>;
   /** Not 0 at image positions. */
   imageMask?: ArrayLike<number | boolean>;
-  /** [images, 3, size, size], normalised. */
+  /** [images, 3, size, size], from -1 to 1 as `letterbox` gives them. */
   pixels?: Float32Array;
 }
 
@@ -114,9 +120,9 @@ export interface VlaPlan {
 export class VlaPlanner {
   readonly model: VlaModel;
   readonly numbers: NumericTokenizer;
+  /** Undefined when the planner was loaded with `numbers` alone. */
+  readonly tokenizer: TextTokenizer | undefined;
   readonly mask: VlaMask;
-  /** The directory's; null where `numbers` were given. */
-  readonly tokenizer: TextTokenizer | null;
   /** What the directory says that its weights were trained with; undefined where it says nothing. */
   readonly settings: VlaSettings | undefined;
   readonly wording: SceneWording | null;
@@ -144,21 +150,25 @@ export class VlaPlanner {
   /**
    * Loads a Janus, FUDOKI or WAM-Flow directory. What options leave out is taken from its `wam_flow.json`, where it has one.
    *
-   * @throws WamFlowError as `loadModel` and `TextTokenizer.load`; `ERR_CONFIG` when the numbers are not a grid, `ERR_RANGE` when the token table
-   *   has no rows for them
+   * @throws WamFlowError as `loadModel` and, for the tokenizer, `TextTokenizer.load`; `ERR_CONFIG` when the numbers are not
+   *   a grid or the tokenizer has another number of image tokens, `ERR_RANGE` when the token table has no rows for all
+   *   tokens
    */
   static async load(directory: string, options: VlaPlannerOptions = {}): Promise<VlaPlanner> {
-    const { numbers, answer, mask, wording, plan = {}, ...rest } = options;
-    const settings = await readVlaSettings(directory);
-    const tokenizer = numbers === undefined ? await loadTokenizer(directory, settings) : null;
-    const grid = tokenizer?.numbers ?? new NumericTokenizer(numbers);
-    const form =
-      answer ?? (tokenizer === null ? {} : publishedAnswer(tokenizer, settings?.plan ?? {}));
+    if (typeof options !== 'object' || options === null) {
+      throw argumentError('options', 'an object', options);
+    }
+    const { numbers: given, tokenizer: text, answer, mask, wording, plan = {}, ...rest } = options;
+    vlaOptions(rest); // a bad option before any file is read
+    const opened = await inspectCheckpoint(directory);
+    const settings = await readVlaSettings(opened.directory);
+    const { numbers, tokenizer } = await vocabularyOf(opened, settings, given, text);
+    const form = answer ?? (tokenizer ? publishedAnswer(tokenizer, settings?.plan ?? {}) : {});
     const tokens = answerTokens(form);
-    const numeric = { begin: grid.firstId, end: grid.firstId + grid.size };
-    const model = await loadModel(directory, { ...rest, numeric });
+    const numeric = { begin: numbers.firstId, end: numbers.firstId + numbers.size };
+    const model = await loadInspected(opened, { ...rest, numeric });
     return new VlaPlanner({
-      ...{ model, tokenizer, settings, numbers: grid, answer: tokens },
+      ...{ model, tokenizer, settings, numbers, answer: tokens },
       mask: mask ?? settings?.mask ?? 'full',
       wording: wording ?? wordingOf(settings),
       defaults: { ...defaultsOf(settings), ...plan },
@@ -166,11 +176,17 @@ export class VlaPlanner {
     });
   }
 
+  /** Token ids of the answer's form, in which `numbers` stand, as many as {@link VlaPlan.tokens}. */
+  answer(numbers: ArrayLike<number>): Int32Array {
+    let at = 0;
+    return this.#answer.map((id) => (id < 0 ? (numbers[at++] ?? this.numbers.firstId) : id));
+  }
+
   /**
    * Plans from pictures and the values of the wording's fields, with the directory's tokenizer.
    *
-   * @throws (rejects) as {@link scenePrompt} and {@link VlaPlanner.plan}; WamFlowError `ERR_CONFIG` where there is no
-   *   tokenizer or no wording
+   * @throws (rejects) as {@link VlaPlanner.prompt} and {@link VlaPlanner.plan}; WamFlowError `ERR_CONFIG` where there is no
+   *   wording
    */
   async planView(view: SceneView, options: VlaPlanOptions = {}): Promise<VlaPlan> {
     return this.plan(await this.promptOf(view), options);
@@ -182,13 +198,23 @@ export class VlaPlanner {
    * @throws (rejects) as it
    */
   async promptOf(view: SceneView): Promise<VlaPrompt> {
-    const { tokenizer, wording } = this;
-    if (tokenizer === null || wording === null) {
-      const lacks = tokenizer === null ? 'tokenizer: it was loaded with numbers' : 'wording';
-      throw new WamFlowError('ERR_CONFIG', `a view needs words, and this planner has no ${lacks}`);
+    if (this.wording === null) {
+      throw new WamFlowError('ERR_CONFIG', 'a view needs words, and this planner has no wording');
+    }
+    return this.prompt(this.wording, view);
+  }
+
+  /**
+   * A picture and the state of the ego as a prompt: {@link scenePrompt} with the planner's tokenizer and image size.
+   *
+   * @throws (rejects) as `scenePrompt`; WamFlowError `ERR_TOKENIZER` when the planner was loaded without one
+   */
+  async prompt(wording: SceneWording, view: SceneView): Promise<VlaPrompt> {
+    if (this.tokenizer === undefined) {
+      throw new WamFlowError('ERR_TOKENIZER', 'the planner was loaded with numbers alone, no text');
     }
     const imageSize = wording.imageSize ?? this.model.config.vision.image_size;
-    return scenePrompt(tokenizer, { ...wording, imageSize }, view);
+    return scenePrompt(this.tokenizer, { ...wording, imageSize }, view);
   }
 
   /**
@@ -202,10 +228,7 @@ export class VlaPlanner {
     const { firstId, size } = this.numbers;
     const ids = new Int32Array(length + this.#answer.length);
     ids.set(before);
-    ids.set(
-      this.#answer.map((id) => (id < 0 ? firstId : id)),
-      length,
-    );
+    ids.set(this.answer([]), length);
     const imageMask = new Uint8Array(ids.length);
     imageMask.set(Array.from(prompt.imageMask ?? [], (value) => (value ? 1 : 0)).slice(0, length));
     if (prompt.imageMask !== undefined && prompt.imageMask.length !== length) {
@@ -264,7 +287,7 @@ interface Parts {
   model: VlaModel;
   numbers: NumericTokenizer;
   mask: VlaMask;
-  tokenizer: TextTokenizer | null;
+  tokenizer: TextTokenizer | undefined;
   settings: VlaSettings | undefined;
   wording: SceneWording | null;
   defaults: VlaPlanDefaults;
@@ -316,6 +339,45 @@ function planRequest(defaults: VlaPlanDefaults, options: VlaPlanOptions) {
     throw argumentError('reduce', "'first', 'medoid' or 'mean'", reduce);
   }
   return { ...merged, steps, rule, seed, samples, reduce };
+}
+
+/** What stands for numbers, and for words where they are known. */
+interface Vocabulary {
+  numbers: NumericTokenizer;
+  tokenizer: TextTokenizer | undefined;
+}
+
+async function vocabularyOf(
+  { directory, config }: CheckpointInspection,
+  settings: VlaSettings | undefined,
+  numbers: VlaPlannerOptions['numbers'],
+  given: TextTokenizer | undefined,
+): Promise<Vocabulary> {
+  if (numbers !== undefined) {
+    return { numbers: new NumericTokenizer(numbers), tokenizer: given };
+  }
+  const tokenizer = given ?? (await loadTokenizer(directory, settings));
+  const { imageTokens, idLimit } = tokenizer;
+  if (idLimit > config.language.vocab_size) {
+    throw new WamFlowError(
+      'ERR_RANGE',
+      `${directory}: the tokenizer has ids up to ${idLimit - 1}, numbers included, and the token table only ` +
+        `${config.language.vocab_size} rows: it is another model's, or numbers were never added to this one`,
+    );
+  }
+  if (imageTokens !== config.vision.image_tokens) {
+    throw new WamFlowError(
+      'ERR_CONFIG',
+      `${directory}: the tokenizer (processor_config.json) puts ${imageTokens} image tokens for a picture, the tower gives ` +
+        `${config.vision.image_tokens}`,
+    );
+  }
+  return { numbers: tokenizer.numbers, tokenizer };
+}
+
+/** Token ids of an answer of this form, with `number` wherever a number stands. */
+export function answerIds(form: AnswerForm, number: number): Int32Array {
+  return answerTokens(form).map((id) => (id < 0 ? number : id));
 }
 
 /** Tokens of an answer; -1 where a number stands. */

@@ -4,6 +4,8 @@ import { argumentError } from '../errors.js';
 import { completeSchedule, type PathSchedule } from '../flow/path-schedule.js';
 import type { NativeVlaInput, NativeVlaSample } from '../native.js';
 import type { DecodeRule, StepRule } from '../plan-options.js';
+import type { JanusConfig, JanusVisionConfig } from './janus-config.js';
+import { towerPixels } from './tower-pixels.js';
 import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
 
 /**
@@ -26,8 +28,8 @@ export interface VlaInput {
   /** Not 0 where a position belongs to an image: they take the images' rows in order. Default no images. */
   imageMask?: ArrayLike<number | boolean>;
   /**
-   * [images, 3, size, size]: channel, row, column, already normalised as the model was trained on (Janus: `v / 127.5 - 1`
-   * of 8-bit values). Default no images.
+   * [images, 3, size, size]: channel, row, column, from -1 to 1 as `letterbox` gives them (`v / 127.5 - 1` of 8-bit
+   * values). A tower whose configuration has `pixel_mean` and `pixel_std` is given its own form of them. Default no images.
    */
   pixels?: Float32Array;
   /** Default `full`. */
@@ -132,8 +134,15 @@ export function int32(name: string, values: ArrayLike<number>): Int32Array {
   });
 }
 
-/** The input as the addon takes it. `prefixRows`: where the caller said nothing. */
-export function nativeInput(input: VlaInput, prefixRows: number): NativeVlaInput {
+/**
+ * The input as the addon takes it. `prefixRows`: where the caller said nothing. `vision`: of the model, whose tower may
+ * want other pixels; without it they are left as they are.
+ */
+export function nativeInput(
+  input: VlaInput,
+  prefixRows: number,
+  vision?: JanusVisionConfig,
+): NativeVlaInput {
   const ids = int32('ids', input.ids);
   const { imageMask, pixels = kNothing, mask = 'full' } = input;
   if (!(pixels instanceof Float32Array)) throw argumentError('pixels', 'a Float32Array', pixels);
@@ -144,10 +153,12 @@ export function nativeInput(input: VlaInput, prefixRows: number): NativeVlaInput
   const marks = new Uint8Array(ids.length);
   for (let i = 0; i < marks.length; i += 1) marks[i] = imageMask?.[i] ? 1 : 0;
   const rows = integer('prefixRows', input.prefixRows ?? prefixRows, 0, ids.length);
-  return { ids, imageMask: marks, pixels, mask, prefixRows: rows };
+  const seen = vision ? towerPixels(vision, pixels) : pixels;
+  return { ids, imageMask: marks, pixels: seen, mask, prefixRows: rows };
 }
 
-function nativeSchedule(
+/** A schedule as the addon takes it; default the published one. */
+export function nativeSchedule(
   schedule: VlaPathSchedule = { kind: 'published' },
 ): NativeVlaSample['schedule'] {
   if (typeof schedule !== 'object' || schedule === null) {
@@ -163,7 +174,10 @@ function nativeSchedule(
 }
 
 /** A sampling request as the addon takes it. */
-export function nativeSample(request: VlaSample, vocab: number): NativeVlaSample {
+export function nativeSample(
+  request: VlaSample,
+  { language: { vocab_size: vocab }, vision }: JanusConfig,
+): NativeVlaSample {
   const positions = int32('positions', request.positions);
   const range = request.range ?? { begin: 0, end: vocab };
   checkRange('range', range, vocab);
@@ -174,7 +188,7 @@ export function nativeSample(request: VlaSample, vocab: number): NativeVlaSample
     throw argumentError(`uniforms.${name}`, 'a Float32Array', values);
   };
   return {
-    ...nativeInput(request, positions[0] ?? 0),
+    ...nativeInput(request, positions[0] ?? 0, vision),
     positions,
     ...range,
     steps: integer('steps', request.steps ?? 5, 1, 4096),

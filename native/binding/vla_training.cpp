@@ -25,7 +25,7 @@ VlaTraining::VlaTraining(std::shared_ptr<Environment> environment, std::string d
 void VlaTraining::build() {
   if (threads_ > 1 && device_.device == Device::cpu) pool_ = std::make_unique<ThreadPool>(threads_);
   backend_ = make_backend(device_, pool_.get());
-  trainer_ = std::make_unique<vla::VlaTrainer>(config_, *vla::open_checkpoint(directory_), *backend_, train_);
+  trainer_ = std::make_unique<vla::VlaTrainer>(config_, vla::open_checkpoint(directory_), *backend_, train_);
 }
 
 napi_value VlaTraining::start(napi_env env) {

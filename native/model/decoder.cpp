@@ -23,15 +23,18 @@ void apply(Backend& backend, const Weights& weights, const Linear& linear, int r
 }
 
 void apply_backward(Backend& backend, const real* block, const Linear& linear, int rows, const real* x, int ldx,
-                    const real* dy, int lddy, real* dx, int lddx, real* grad) {
-  Gemm g;
-  g.m = linear.out, g.n = linear.in, g.k = rows;
-  g.a = dy, g.lda = lddy, g.a_transposed = true;
-  g.b = x, g.ldb = ldx;
-  g.c = grad + linear.weight, g.ldc = linear.in;
-  g.accumulate = true;
-  backend.gemm(g);
-  if (linear.bias >= 0) backend.add_column_sums(rows, linear.out, dy, lddy, grad + linear.bias);
+                    const real* dy, int lddy, real* dx, int lddx, Gradient grad) {
+  if (real* dweight = grad.begin(linear); dweight != nullptr) {
+    Gemm g;
+    g.m = linear.out, g.n = linear.in, g.k = rows;
+    g.a = dy, g.lda = lddy, g.a_transposed = true;
+    g.b = x, g.ldb = ldx;
+    g.c = dweight, g.ldc = linear.in;
+    g.accumulate = true;
+    backend.gemm(g);
+    grad.end(linear);
+  }
+  if (linear.bias >= 0) backend.add_column_sums(rows, linear.out, dy, lddy, grad.vector(linear.bias));
   if (dx == nullptr) return;
   Gemm d;
   d.m = rows, d.n = linear.in, d.k = linear.out;
@@ -49,8 +52,8 @@ Decoder::Decoder(const StackShape& shape, const Stack& stack, Backend& backend)
       mixed_width_(shape.heads * shape.head_dim),
       key_value_width_(2 * shape.kv_heads * shape.head_dim) {}
 
-void Decoder::reserve(Arena& arena, int rows, bool training, bool cache) {
-  training_ = training;
+void Decoder::reserve(Arena& arena, int rows, bool training, bool cache, bool recompute) {
+  training_ = training, recompute_ = recompute;
   const auto n = static_cast<std::size_t>(rows);
   const auto hidden = static_cast<std::size_t>(shape_.hidden);
   const auto mlp = static_cast<std::size_t>(shape_.mlp_hidden);
@@ -71,7 +74,9 @@ void Decoder::reserve(Arena& arena, int rows, bool training, bool cache) {
       if (i % 2 == 1) a.input = i == 1 ? arena.take<real>(n * hidden) : activations_[1].input;
       continue;
     }
+    if (i > 0 && recompute) a = activations_[0];
     a.input = arena.take<real>(n * hidden);
+    if (i > 0 && recompute) continue;
     if (last) break;
     if (stack_.split) a.query = arena.take<real>(n * mixed_width_);
     take_keys(a);
@@ -117,13 +122,13 @@ RowNorm Decoder::row_norm(const Weights& weights, const Norm& norm) const {
 }
 
 void Decoder::normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
-                                 const real* rstd, const real* dy, real* dx, real* grad) {
+                                 const real* rstd, const real* dy, real* dx, Gradient grad) {
   if (shape_.norm == NormKind::layer_norm) {
     backend_.layer_norm_backward(rows, shape_.hidden, x, weights.block + norm.weight, mean, rstd, dy, dx, true,
-                                 grad + norm.weight, grad + norm.bias);
+                                 grad.vector(norm.weight), grad.vector(norm.bias));
   } else {
     backend_.rms_norm_backward(rows, shape_.hidden, x, weights.block + norm.weight, rstd, dy, dx, true,
-                               grad + norm.weight);
+                               grad.vector(norm.weight));
   }
 }
 
@@ -141,96 +146,106 @@ Attention Decoder::attention_of(const LayerActivations& a, const Segments& segme
   return at;
 }
 
-const real* Decoder::forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
-                             const Segments& last, const std::int32_t* position, const Dropout& dropout,
-                             const LayerWatch& watch) {
+void Decoder::run_layer(const Weights& weights, int l, const Span& span, bool whole) {
   const int hidden = shape_.hidden, head_dim = shape_.head_dim;
+  const int begin = span.begin, end = span.end, last_begin = span.last_begin;
+  const std::int32_t* position = span.position;
+  const Dropout& dropout = span.dropout;
   const real theta = static_cast<real>(shape_.rope_theta);
   const auto row = [](real* base, int index, int width) {
     return base == nullptr ? nullptr : base + static_cast<std::int64_t>(index) * width;
   };
+  const Layer& layer = stack_.layers[static_cast<std::size_t>(l)];
+  LayerActivations& a = activations_[static_cast<std::size_t>(l)];
+  real* output = activations_[static_cast<std::size_t>(l) + 1].input;
+  const bool is_last = l + 1 == shape_.layers;
+  const int from = is_last ? std::clamp(last_begin, begin, end) : begin;  // first row that goes on after k and v
+  const int kept = from - begin, rows = end - from;
+
+  // The backward pass needs the normalised rows; otherwise they only exist inside the product.
+  const RowNorm attention_norm = row_norm(weights, layer.attention_norm), mlp_norm = row_norm(weights, layer.mlp_norm);
+  if (training_) {
+    normalise(weights, layer.attention_norm, end - begin, row(a.input, begin, hidden), row(a.norm1, begin, hidden),
+              row(a.mean1, begin, 1), row(a.rstd1, begin, 1));
+  }
+  const real* normed = training_ ? a.norm1 : a.input;
+  const auto at = [](const real* base, int index, int width) {
+    return base + static_cast<std::int64_t>(index) * width;
+  };
+  const auto project = [&](const Linear& linear, int first, int count, real* out, int ld, int heads) {
+    const HeadRotation rotation{heads, head_dim, position + first, theta};
+    apply(backend_, weights, linear, count, at(normed, first, hidden), hidden, out, ld,
+          {.norm = training_ ? nullptr : &attention_norm, .rotation = theta != 0 ? &rotation : nullptr});
+  };
+  if (stack_.split) {
+    project(layer.key_value, begin, end - begin, row(a.key_value, begin, key_value_width_), key_value_width_,
+            shape_.kv_heads);
+    if (rows == 0) return;
+    project(layer.query, from, rows, row(a.query, from, mixed_width_), mixed_width_, shape_.heads);
+  } else {
+    if (kept > 0) {
+      project(stack_.last_key_value, begin, kept, row(a.qkv, begin, qkv_width_) + mixed_width_, qkv_width_,
+              shape_.kv_heads);
+    }
+    if (rows == 0) return;
+    // Query and key heads lie side by side, so one product rotates both.
+    project(layer.qkv, from, rows, row(a.qkv, from, qkv_width_), qkv_width_, shape_.heads + shape_.kv_heads);
+  }
+  backend_.attention(attention_of(a, is_last ? span.last : span.all));
+
+  const bool drop = dropout.p > 0;
+  real* middle = row(a.middle, from, hidden);
+  const real* input = row(a.input, from, hidden);
+  const auto count = static_cast<std::int64_t>(rows) * hidden;
+  const auto add_branch = [&](const Linear& linear, const real* x, int width, const real* residual, real* y,
+                              std::uint32_t site) {
+    if (!drop) {
+      apply(backend_, weights, linear, rows, x, width, y, hidden, {.residual = residual, .ldr = hidden});
+      return;
+    }
+    apply(backend_, weights, linear, rows, x, width, y, hidden);
+    backend_.dropout(count, dropout.p, dropout.stream, dropout.site + site, y, y);
+    backend_.axpy(count, 1, residual, y);
+  };
+  add_branch(layer.output, row(a.mixed, from, mixed_width_), mixed_width_, input, middle,
+             static_cast<std::uint32_t>(2 * l));
+
+  const int mlp = shape_.mlp_hidden, up_width = shape_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
+  real *active = row(a.active, from, mlp), *up = row(a.up, from, up_width);
+  if (!training_ && shape_.mlp == MlpKind::gelu) {
+    apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp,
+          {.norm = &mlp_norm, .activation = Activation::gelu_erf});
+  } else if (!training_ && layer.up.bias < 0) {
+    apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp, {.norm = &mlp_norm, .gated = true});
+  } else {
+    if (training_) {
+      real* norm2 = row(a.norm2, from, hidden);
+      normalise(weights, layer.mlp_norm, rows, middle, norm2, row(a.mean2, from, 1), row(a.rstd2, from, 1));
+      apply(backend_, weights, layer.up, rows, norm2, hidden, up, up_width);
+    } else {
+      apply(backend_, weights, layer.up, rows, middle, hidden, up, up_width, {.norm = &mlp_norm});
+    }
+    if (shape_.mlp == MlpKind::swiglu) {
+      backend_.swiglu(rows, mlp, up, up_width, up + mlp, up_width, active);
+    } else {
+      backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(rows) * mlp, up, active);
+    }
+  }
+  if (!whole) return;
+  add_branch(layer.down, active, mlp, middle, row(output, from, hidden), static_cast<std::uint32_t>(2 * l + 1));
+}
+
+const real* Decoder::forward(const Weights& weights, int begin, int end, int last_begin, const Segments& all,
+                             const Segments& last, const std::int32_t* position, const Dropout& dropout,
+                             const LayerWatch& watch) {
   for (int l = 0; l < shape_.layers; ++l) {
     if (watch.gives_up != nullptr && watch.gives_up(watch.context, l)) return nullptr;
-    const Layer& layer = stack_.layers[static_cast<std::size_t>(l)];
-    LayerActivations& a = activations_[static_cast<std::size_t>(l)];
-    real* output = activations_[static_cast<std::size_t>(l) + 1].input;
-    const bool is_last = l + 1 == shape_.layers;
-    const int from = is_last ? std::clamp(last_begin, begin, end) : begin;  // first row that goes on after k and v
-    const int kept = from - begin, rows = end - from;
-
-    // The backward pass needs the normalised rows; otherwise they only exist inside the product.
-    const RowNorm attention_norm = row_norm(weights, layer.attention_norm),
-                  mlp_norm = row_norm(weights, layer.mlp_norm);
-    if (training_) {
-      normalise(weights, layer.attention_norm, end - begin, row(a.input, begin, hidden), row(a.norm1, begin, hidden),
-                row(a.mean1, begin, 1), row(a.rstd1, begin, 1));
-    }
-    const real* normed = training_ ? a.norm1 : a.input;
-    const auto at = [](const real* base, int index, int width) {
-      return base + static_cast<std::int64_t>(index) * width;
-    };
-    const auto project = [&](const Linear& linear, int first, int count, real* out, int ld, int heads) {
-      const HeadRotation rotation{heads, head_dim, position + first, theta};
-      apply(backend_, weights, linear, count, at(normed, first, hidden), hidden, out, ld,
-            {.norm = training_ ? nullptr : &attention_norm, .rotation = theta != 0 ? &rotation : nullptr});
-    };
-    if (stack_.split) {
-      project(layer.key_value, begin, end - begin, row(a.key_value, begin, key_value_width_), key_value_width_,
-              shape_.kv_heads);
-      if (rows == 0) continue;
-      project(layer.query, from, rows, row(a.query, from, mixed_width_), mixed_width_, shape_.heads);
-    } else {
-      if (kept > 0) {
-        project(stack_.last_key_value, begin, kept, row(a.qkv, begin, qkv_width_) + mixed_width_, qkv_width_,
-                shape_.kv_heads);
-      }
-      if (rows == 0) continue;
-      // Query and key heads lie side by side, so one product rotates both.
-      project(layer.qkv, from, rows, row(a.qkv, from, qkv_width_), qkv_width_, shape_.heads + shape_.kv_heads);
-    }
-    backend_.attention(attention_of(a, is_last ? last : all));
-
-    const bool drop = dropout.p > 0;
-    real* middle = row(a.middle, from, hidden);
-    const real* input = row(a.input, from, hidden);
-    const auto count = static_cast<std::int64_t>(rows) * hidden;
-    const auto add_branch = [&](const Linear& linear, const real* x, int width, const real* residual, real* y,
-                                std::uint32_t site) {
-      if (!drop) {
-        apply(backend_, weights, linear, rows, x, width, y, hidden, {.residual = residual, .ldr = hidden});
-        return;
-      }
-      apply(backend_, weights, linear, rows, x, width, y, hidden);
-      backend_.dropout(count, dropout.p, dropout.stream, dropout.site + site, y, y);
-      backend_.axpy(count, 1, residual, y);
-    };
-    add_branch(layer.output, row(a.mixed, from, mixed_width_), mixed_width_, input, middle,
-               static_cast<std::uint32_t>(2 * l));
-
-    const int mlp = shape_.mlp_hidden, up_width = shape_.mlp == MlpKind::swiglu ? 2 * mlp : mlp;
-    real *active = row(a.active, from, mlp), *up = row(a.up, from, up_width);
-    if (!training_ && shape_.mlp == MlpKind::gelu) {
-      apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp,
-            {.norm = &mlp_norm, .activation = Activation::gelu_erf});
-    } else if (!training_ && layer.up.bias < 0) {
-      apply(backend_, weights, layer.up, rows, middle, hidden, active, mlp, {.norm = &mlp_norm, .gated = true});
-    } else {
-      if (training_) {
-        real* norm2 = row(a.norm2, from, hidden);
-        normalise(weights, layer.mlp_norm, rows, middle, norm2, row(a.mean2, from, 1), row(a.rstd2, from, 1));
-        apply(backend_, weights, layer.up, rows, norm2, hidden, up, up_width);
-      } else {
-        apply(backend_, weights, layer.up, rows, middle, hidden, up, up_width, {.norm = &mlp_norm});
-      }
-      if (shape_.mlp == MlpKind::swiglu) {
-        backend_.swiglu(rows, mlp, up, up_width, up + mlp, up_width, active);
-      } else {
-        backend_.activation(Activation::gelu_erf, static_cast<std::int64_t>(rows) * mlp, up, active);
-      }
-    }
-    add_branch(layer.down, active, mlp, middle, row(output, from, hidden), static_cast<std::uint32_t>(2 * l + 1));
+    run_layer(weights, l, {begin, end, last_begin, all, last, position, dropout}, true);
   }
-  const int from = std::clamp(last_begin, begin, end);
+  const int hidden = shape_.hidden, from = std::clamp(last_begin, begin, end);
+  const auto row = [](real* base, int index, int width) {
+    return base == nullptr ? nullptr : base + static_cast<std::int64_t>(index) * width;
+  };
   normalise(weights, stack_.final_norm, end - from, row(activations_.back().input, from, hidden),
             row(final_, from, hidden), row(final_mean_, from, 1), row(final_rstd_, from, 1));
   return final_;
@@ -238,7 +253,7 @@ const real* Decoder::forward(const Weights& weights, int begin, int end, int las
 
 const real* Decoder::backward(const Weights& weights, int rows, int last_begin, const Segments& all,
                               const Segments& last, const std::int32_t* position, const Dropout& dropout,
-                              const real* dnormed, real* grad) {
+                              const real* dnormed, Gradient grad) {
   const int hidden = shape_.hidden, mlp = shape_.mlp_hidden, head_dim = shape_.head_dim;
   const real theta = static_cast<real>(shape_.rope_theta);
   const auto at = [](auto* base, int index, int width) { return base + static_cast<std::int64_t>(index) * width; };
@@ -254,6 +269,8 @@ const real* Decoder::backward(const Weights& weights, int rows, int last_begin, 
     const bool is_last = l + 1 == shape_.layers;
     const int from = is_last ? last_begin : 0;
     const int count = rows - from;
+    // What the last layer computed is still there.
+    if (recompute_ && !is_last) run_layer(weights, l, {0, rows, last_begin, all, last, position, dropout}, false);
     const auto elements = static_cast<std::int64_t>(count) * hidden;
     real* dx = at(dx_, from, hidden);
     // The gradient of a residual branch is that of the stream, through the branch's dropout.

@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "core/backend.h"
+#include "model/gradient.h"
 #include "model/network.h"
 #include "model/segments.h"
 
@@ -35,7 +36,7 @@ void apply(Backend& backend, const Weights& weights, const Linear& linear, int r
 
 /// dweight += dy^T x, dbias += column sums of dy, and dx = dy W (skipped when dx is null).
 void apply_backward(Backend& backend, const real* block, const Linear& linear, int rows, const real* x, int ldx,
-                    const real* dy, int lddy, real* dx, int lddx, real* grad);
+                    const real* dy, int lddy, real* dx, int lddx, Gradient grad);
 
 /// Activations of one layer that the backward pass or the key/value cache needs.
 struct LayerActivations {
@@ -75,8 +76,9 @@ class Decoder {
 
   /// Takes memory for `rows` rows. `training` keeps every layer's activations; otherwise layers share all but keys and
   /// values (and the queries that lie beside them, unless the stack is split), and without `cache` those too: then rows
-  /// of an earlier call cannot be seen.
-  void reserve(Arena& arena, int rows, bool training, bool cache = true);
+  /// of an earlier call cannot be seen. `recompute`, for training: only the rows between layers are kept, and the backward
+  /// pass runs each layer once more.
+  void reserve(Arena& arena, int rows, bool training, bool cache = true, bool recompute = false);
 
   /// Where the embedded rows go before `forward`: [rows, hidden].
   real* input() { return activations_[0].input; }
@@ -92,20 +94,29 @@ class Decoder {
   /// After a training forward over rows [0, rows): dnormed [rows, hidden] (rows >= last_begin are read) -> gradients
   /// added to `grad`, and the gradient of the input rows, which is returned [rows, hidden].
   const real* backward(const Weights& weights, int rows, int last_begin, const Segments& all, const Segments& last,
-                       const std::int32_t* position, const Dropout& dropout, const real* dnormed, real* grad);
+                       const std::int32_t* position, const Dropout& dropout, const real* dnormed, Gradient grad);
 
  private:
+  /// What a pass runs over.
+  struct Span {
+    int begin, end, last_begin;
+    const Segments &all, &last;
+    const std::int32_t* position;
+    const Dropout& dropout;
+  };
+  /// Layer `l` of a forward pass; without `whole` what the backward pass of the layer needs, not its output.
+  void run_layer(const Weights& weights, int l, const Span& span, bool whole);
   void normalise(const Weights& weights, const Norm& norm, int rows, const real* x, real* y, real* mean, real* rstd);
   RowNorm row_norm(const Weights& weights, const Norm& norm) const;
   void normalise_backward(const Weights& weights, const Norm& norm, int rows, const real* x, const real* mean,
-                          const real* rstd, const real* dy, real* dx, real* grad);
+                          const real* rstd, const real* dy, real* dx, Gradient grad);
   Attention attention_of(const LayerActivations& a, const Segments& segments) const;
 
   const StackShape shape_;
   const Stack& stack_;
   Backend& backend_;
   const int qkv_width_, mixed_width_, key_value_width_;
-  bool training_ = false;
+  bool training_ = false, recompute_ = false;
   std::vector<LayerActivations> activations_;  // one more than layers: the last holds the output
   real *final_ = nullptr, *final_mean_ = nullptr, *final_rstd_ = nullptr;
   real* branch_ = nullptr;  // a residual branch before dropout

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/staged.h"
 #include "model/trainer.h"
+#include "model/triplet_draw.h"
 
 namespace wam::model {
 
@@ -47,28 +48,11 @@ struct TokenizerTrainer::Impl {
     return to;
   }
 
-  /// Anchor uniform; offsets log-uniform so that every order of magnitude is met alike; far >= 1.25 near
-  /// (wamflow-spec section 5 item 2). Rejected draws take the next attempt's counter.
-  void draw_triplet(std::uint32_t step, std::size_t i) {
-    const RandomStream stream(train.seed);
-    const int vocab = static_cast<int>(coordinate.size());
-    const double log_range = std::log(static_cast<double>(vocab - 1));
-    for (std::uint32_t attempt = 0;; ++attempt) {
-      const Philox4 r = stream.at(step, static_cast<std::uint32_t>(i), attempt, RandomUse::triplet);
-      const int a = std::min(static_cast<int>(unit_uniform(r.word[0]) * vocab), vocab - 1);
-      const int near = static_cast<int>(std::lround(std::exp(unit_uniform(r.word[1]) * log_range)));
-      const int far = static_cast<int>(std::lround(std::exp(unit_uniform(r.word[2]) * log_range)));
-      if (far < 1.25 * near) continue;
-      const int p = a + ((r.word[3] & 1) != 0 ? near : -near);
-      const int n = a + ((r.word[3] & 2) != 0 ? far : -far);
-      if (p < 0 || p >= vocab || n < 0 || n >= vocab) continue;
-      const double gap = std::abs(coordinate[n] - coordinate[a]) - std::abs(coordinate[p] - coordinate[a]);
-      if (gap <= 0) continue;
-      anchor[i] = a, positive[i] = p, negative[i] = n;
-      // A fixed margin cannot be met by tokens a hundredth of the range apart; it would be a permanent loss floor.
-      margin[i] = static_cast<real>(std::min(train.margin, train.margin_per_gap * gap));
-      return;
-    }
+  void draw(std::uint32_t step, std::size_t i) {
+    const Triplet t = draw_triplet(RandomStream(train.seed), step, static_cast<std::uint32_t>(i), coordinate);
+    anchor[i] = t.anchor, positive[i] = t.positive, negative[i] = t.negative;
+    // A fixed margin cannot be met by tokens a hundredth of the range apart; it would be a permanent loss floor.
+    margin[i] = static_cast<real>(std::min(train.margin, train.margin_per_gap * t.gap));
   }
 
   double share_of_violations() {
@@ -94,7 +78,7 @@ struct TokenizerTrainer::Impl {
   TokenizerStats step() {
     const std::int64_t update = done + 1;
     const auto count = static_cast<std::size_t>(train.batch);
-    for (std::size_t i = 0; i < count; ++i) draw_triplet(static_cast<std::uint32_t>(update), i);
+    for (std::size_t i = 0; i < count; ++i) draw(static_cast<std::uint32_t>(update), i);
     staged.push(*backend);
     TokenizerStats stats;
     stats.step = update;

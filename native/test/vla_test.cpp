@@ -571,8 +571,8 @@ TEST(vla_trainer_gradients_agree_with_differences_of_the_loss) {
                                           layer + "mlp.down_proj.weight"};
   VlaTrainConfig train;
   train.tokens = 40, train.images = 2, train.trainable = names;
-  const auto loss = [&](const MadeUpSource& source, const VlaExample& e, std::vector<model::NamedTensor>* gradients) {
-    VlaTrainer trainer(c.config, source, *backend, train);
+  const auto loss = [&](const VlaExample& e, std::vector<model::NamedTensor>* gradients) {
+    VlaTrainer trainer(c.config, c.source, *backend, train);
     const VlaStep step = trainer.gradients({e});
     if (gradients != nullptr) *gradients = trainer.tensors(names, true);
     return step.loss;
@@ -587,7 +587,7 @@ TEST(vla_trainer_gradients_agree_with_differences_of_the_loss) {
       e.counted[i] = i >= static_cast<std::size_t>(c.prefix) || i == 1;
     }
     std::vector<model::NamedTensor> gradients;
-    const double at = loss(*c.source, e, &gradients);
+    const double at = loss(e, &gradients);
     const auto logits = c.plain().logits(c.plain().hidden(e.x_t, e.image, c.aligned(), e.mask, c.prefix));
     double expected = 0, count = 0;
     for (std::size_t i = 0; i < e.x_t.size(); ++i) {
@@ -605,9 +605,9 @@ TEST(vla_trainer_gradients_agree_with_differences_of_the_loss) {
       float& weight = c.source->values(gradient.name)[index];
       const float before = weight, step = 1e-2F;
       weight = before + step;
-      const double above = loss(*c.source, e, nullptr);
+      const double above = loss(e, nullptr);
       weight = before - step;
-      const double below = loss(*c.source, e, nullptr);
+      const double below = loss(e, nullptr);
       weight = before;
       CHECK_NEAR((above - below) / (2 * step), *largest, 0.03 * std::abs(*largest) + 1e-4);
     }

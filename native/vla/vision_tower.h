@@ -1,5 +1,5 @@
 #pragma once
-// Image to rows of the language model: patches, SigLIP blocks, final norm, aligner.
+// Image to rows of the language model: patches, SigLIP blocks, final norm, aligner; and back, where they are trained.
 
 #include "core/arena.h"
 #include "core/staged.h"
@@ -12,13 +12,20 @@ class VisionTower {
  public:
   /// `config`, `network` and what `weights` points to must outlive this. Takes memory for `images` images.
   VisionTower(const VlaConfig& config, const VlaNetwork& network, model::Weights weights, Backend& backend, int images);
-  void reserve(Arena& arena);
+  /// With `training` what `backward` needs is kept (`recompute`: only the rows between blocks).
+  void reserve(Arena& arena, bool training = false, bool recompute = false);
   /// Once the memory was taken.
   void arrange();
+  /// Other weights from now on.
+  void use(model::Weights weights) { weights_ = weights; }
 
   /// Encodes image `index` from pixels [3, size, size], normalised as the model wants them. `features` [tokens, width] on
   /// the host takes the rows before the aligner, or is null. False when `watch` gave up.
   bool encode(int index, const float* pixels, real* features, const model::LayerWatch& watch);
+
+  /// After `encode` of one image in training: gradients of its rows [tokens, hidden] -> those of the aligner's weights and,
+  /// with `tower`, of the tower's, added to `grad`.
+  void backward(const real* drows, bool tower, model::Gradient grad);
 
   /// [images * tokens, hidden] rows of the images encoded so far, in the backend's memory.
   const real* rows() const { return aligned_; }
@@ -28,7 +35,7 @@ class VisionTower {
 
   const VlaConfig& config_;
   const VlaNetwork& network_;
-  const model::Weights weights_;
+  model::Weights weights_;
   Backend& backend_;
   const int images_;
   model::Decoder decoder_;
@@ -36,7 +43,11 @@ class VisionTower {
   Staged<real> patches_;  // [tokens, 3 patch patch]
   Staged<std::int32_t> position_;
   model::Segments every_;
-  real *between_[2] = {}, *aligned_ = nullptr;
+  bool training_ = false;
+  // Of each map of the aligner: what it reads, and in training what it gives before its activation.
+  std::vector<const real*> read_;
+  std::vector<real*> before_, between_;
+  real *aligned_ = nullptr, *dwide_[2] = {}, *dnormed_ = nullptr;
 };
 
 }  // namespace wam::vla

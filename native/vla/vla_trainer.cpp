@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
+#include "core/philox.h"
+#include "core/thread_pool.h"
+#include "model/triplet_draw.h"
 #include "vla/read_real.h"
 #include "vla/vla_weights.h"
 
@@ -13,6 +17,9 @@ namespace {
 constexpr std::int64_t kReadAtATime = 1 << 20;
 // Rows of logits that exist at a time.
 constexpr std::size_t kLogitRoom = std::size_t{1} << 24;
+// Ranges of noise whose tables are kept.
+constexpr std::size_t kPackedTables = 2;
+constexpr const char *kFirst = "first_moment.", *kSecond = "second_moment.", *kAdapter = "adapter.";
 
 model::MaskKind kind_of(Mask mask) {
   return mask == Mask::causal ? model::MaskKind::causal
@@ -27,55 +34,120 @@ int logit_rows(const VlaConfig& config, int tokens) {
 
 }  // namespace
 
-VlaTrainer::VlaTrainer(const VlaConfig& config, const TensorSource& source, Backend& backend, VlaTrainConfig train)
+VlaTrainer::VlaTrainer(const VlaConfig& config, Backend& backend, VlaTrainConfig train)
     : config_(config),
       train_(std::move(train)),
       network_(config, Residency::block),
       backend_(backend),
-      weights_(make_arena(backend,
-                          [this](Arena& arena) {
-                            const auto size = static_cast<std::size_t>(network_.layout.size());
-                            block_ = arena.take<real>(size), gradient_ = arena.take<real>(size);
-                          })),
-      tower_(config_, network_, {block_, nullptr}, backend, train_.images),
+      adapters_(network_, train_.lora),
+      gradients_(network_, train_.trainable, adapters_, backend),
+      weights_(Arena::measuring()),
+      tower_(config_, network_, {}, backend, train_.images),
       decoder_(network_.language_shape, network_.language, backend),
-      arena_(make_arena(backend, [this](Arena& arena) { reserve(arena); })) {
-  check_tensors(network_, source);
+      arena_(Arena::measuring()) {
+  check_train();
   for (const std::string& name : train_.trainable) {
     const model::TensorSpec* spec = network_.layout.find(name);
-    if (spec == nullptr || !name.starts_with("language_model."))
-      throw Error("ERR_CONFIG", "trainable: expected tensors of the language model, received " + name);
+    if (spec == nullptr) throw Error("ERR_CONFIG", "trainable: expected tensors of the model, received " + name);
+    if (moments_.find(name) != nullptr) throw Error("ERR_CONFIG", "trainable: received " + name + " twice");
+    trained_.push_back({spec, moments_.add(name, spec->shape, true), false});
+    trains_aligner_ |= name.starts_with("aligner."), trains_tower_ |= name.starts_with("vision_model.");
+    trains_table_ |= name == network_.embedding.name;
   }
-  load(source);
+  for (const model::TensorSpec& spec : adapters_.layout().tensors()) {
+    trained_.push_back({&spec, moments_.add(spec.name, spec.shape, true), true});
+    trains_aligner_ |= spec.name.starts_with("aligner."), trains_tower_ |= spec.name.starts_with("vision_model.");
+  }
+  if (trained_.empty()) throw Error("ERR_CONFIG", "trainable: expected tensors, or adapters");
+  const int count = train_.triplet.count;
+  for (int i = 0; i < count; ++i) coordinate_.push_back(-1 + 2.0 * i / (count - 1));
+}
+
+VlaTrainer::VlaTrainer(const VlaConfig& config, std::shared_ptr<const TensorSource> source, Backend& backend,
+                       VlaTrainConfig train)
+    : VlaTrainer(config, backend, std::move(train)) {
+  check_tensors(network_, *source);
+  weights_ = make_arena(
+      backend, [this](Arena& arena) { block_ = arena.take<real>(static_cast<std::size_t>(network_.layout.size())); });
+  tower_.use({block_, nullptr});
+  arena_ = make_arena(backend, [this](Arena& arena) { reserve(arena); });
+  load(*source);
+  adapters_.start(backend_);
   tower_.arrange();
+  if (train_.lora.rank > 0) source_ = std::move(source);
+}
+
+TrainMemory VlaTrainer::plan(const VlaConfig& config, Backend& backend, VlaTrainConfig train) {
+  VlaTrainer trainer(config, backend, std::move(train));
+  Arena arena = Arena::measuring();
+  return trainer.reserve(arena);
 }
 
 VlaTrainer::~VlaTrainer() = default;
 
-void VlaTrainer::reserve(Arena& arena) {
+void VlaTrainer::check_train() const {
+  const auto require = [](bool fine, const char* text) {
+    if (!fine) throw Error("ERR_CONFIG", text);
+  };
+  train_.schedule.check();
+  require(train_.mask_token < config_.language.vocab, "maskId: expected a token, or none");
+  require(train_.smear >= 0 && std::isfinite(train_.smear), "smear: expected tokens, 0 or more");
+  const TripletConfig& t = train_.triplet;
+  if (t.count == 0) return;
+  require(t.count >= 3 && t.first_id >= 0 && t.first_id <= config_.language.vocab - t.count,
+          "triplet: expected at least 3 numeric tokens within the vocabulary");
+  require(t.batch >= 1 && t.batch <= 1 << 20, "triplet.batch: expected 1 to 1048576");
+  require(t.weight >= 0 && t.margin >= 0 && t.margin_per_gap >= 0 && std::isfinite(t.weight * t.margin),
+          "triplet: expected weight and margins of 0 or more");
+  require(
+      std::find(train_.trainable.begin(), train_.trainable.end(), network_.embedding.name) != train_.trainable.end(),
+      "triplet: the token table must be trained");
+}
+
+TrainMemory VlaTrainer::reserve(Arena& arena) {
   const auto tokens = static_cast<std::size_t>(train_.tokens);
   const auto hidden = static_cast<std::size_t>(config_.language.hidden);
-  trained_.clear(), moments_ = 0;
-  for (const model::TensorSpec& spec : network_.layout.tensors()) {
-    if (std::find(train_.trainable.begin(), train_.trainable.end(), spec.name) == train_.trainable.end()) continue;
-    trained_.push_back({spec.offset, spec.count, moments_});
-    moments_ += spec.count;
-  }
-  first_moment_ = arena.take<real>(static_cast<std::size_t>(moments_));
-  second_moment_ = arena.take<real>(static_cast<std::size_t>(moments_));
-  tower_.reserve(arena);
-  decoder_.reserve(arena, train_.tokens, true);
+  const auto patches = static_cast<std::size_t>(config_.vision.tokens());
+  TrainMemory memory;
+  memory.weights = network_.layout.size() * static_cast<std::int64_t>(sizeof(real));
+  std::size_t counted = 0;
+  const auto since = [&] { return static_cast<std::int64_t>(arena.used() - std::exchange(counted, arena.used())); };
+  gradients_.reserve(arena), adapters_.reserve(arena);
+  memory.gradients = since();
+  first_moment_ = arena.take<real>(static_cast<std::size_t>(moments_.size()));
+  second_moment_ = arena.take<real>(static_cast<std::size_t>(moments_.size()));
+  memory.moments = since();
+  const bool vision = trains_tower_ || trains_aligner_;
+  tower_.reserve(arena, vision, train_.recompute);
+  if (vision) dimage_ = arena.take<real>(patches * hidden);
+  memory.vision = since();
+  decoder_.reserve(arena, train_.tokens, true, true, train_.recompute);
   dnormed_ = arena.take<real>(tokens * hidden);
+  memory.language = since();
   head_input_ = arena.take<real>(tokens * hidden), dhead_input_ = arena.take<real>(tokens * hidden);
   const auto rows = static_cast<std::size_t>(logit_rows(config_, train_.tokens));
   logits_ = arena.take<real>(rows * static_cast<std::size_t>(config_.language.vocab));
-  loss_ = arena.take<real>(rows);
+  loss_ = arena.take<real>(rows), log_probability_ = arena.take<real>(rows);
+  x_t_ = arena.take<std::int32_t>(tokens);
   staged_.clear();
   for (Staged<std::int32_t>* list : {&ids_, &position_, &row_, &target_}) list->reserve(staged_, tokens);
-  image_row_.reserve(staged_, static_cast<std::size_t>(train_.images) * config_.vision.tokens());
+  for (Staged<std::int32_t>* list : {&image_row_, &image_at_})
+    list->reserve(staged_, static_cast<std::size_t>(train_.images) * patches);
   weight_.reserve(staged_, tokens);
-  all_.reserve(staged_, 1, 1), last_.reserve(staged_, 1, 1);
+  for (Staged<real>& list : policy_) list.reserve(staged_, tokens);
+  const int copies = std::min(train_.copies, train_.tokens);
+  all_.reserve(staged_, 1, copies), last_.reserve(staged_, 1, copies);
   staged_.take(arena, backend_);
+  noise_.clear();
+  x_1_.reserve(noise_, tokens), draw_.reserve(noise_, tokens), beta_.reserve(noise_, tokens);
+  noise_.take(arena, backend_);
+  triplet_.clear();
+  const std::size_t triplets = train_.triplet.count > 0 ? static_cast<std::size_t>(train_.triplet.batch) : 0;
+  for (Staged<std::int32_t>* list : {&anchor_, &positive_, &negative_}) list->reserve(triplet_, triplets);
+  margin_.reserve(triplet_, triplets);
+  triplet_.take(arena, backend_);
+  memory.head = since();
+  return memory;
 }
 
 void VlaTrainer::load(const TensorSource& source) {
@@ -92,42 +164,93 @@ void VlaTrainer::load(const TensorSource& source) {
   }
 }
 
-void VlaTrainer::check(const VlaExample& e) const {
-  const auto refuse = [](const char* code, const std::string& text) { throw Error(code, "example: expected " + text); };
-  const std::size_t n = e.x_t.size();
-  if (n < 1 || n > static_cast<std::size_t>(train_.tokens))
-    refuse("ERR_RANGE", "1 to " + std::to_string(train_.tokens) + " tokens, received " + std::to_string(n));
-  if (e.x_1.size() != n || e.image.size() != n || e.counted.size() != n)
-    refuse("ERR_SHAPE", std::to_string(n) + " targets and marks, as there are tokens");
-  if (e.images < 0 || e.images > train_.images)
-    refuse("ERR_RANGE", "at most " + std::to_string(train_.images) + " images, received " + std::to_string(e.images));
-  if (e.pixels.size() != static_cast<std::size_t>(e.images) * static_cast<std::size_t>(config_.vision.pixels()))
-    refuse("ERR_SHAPE", "pixels of " + std::to_string(e.images) + " images");
-  const auto marked = std::count_if(e.image.begin(), e.image.end(), [](std::uint8_t m) { return m != 0; });
-  if (marked != static_cast<std::ptrdiff_t>(e.images) * config_.vision.tokens())
-    refuse("ERR_SHAPE",
-           std::to_string(e.images * config_.vision.tokens()) + " image rows, received " + std::to_string(marked));
-  if (e.prefix_rows < (e.mask == Mask::prefix ? 1 : 0) || e.prefix_rows > static_cast<int>(n))
-    refuse("ERR_RANGE", "prefix rows within the sequence, received " + std::to_string(e.prefix_rows));
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto known = [&](std::int32_t id) { return id >= 0 && id < config_.language.vocab; };
-    if (e.image[i] == 0 && !known(e.x_t[i])) refuse("ERR_RANGE", "a token, received " + std::to_string(e.x_t[i]));
-    if (e.counted[i] != 0 && !known(e.x_1[i])) refuse("ERR_RANGE", "a target, received " + std::to_string(e.x_1[i]));
+/// Distances of the path among the tokens of a range.
+TokenMetric VlaTrainer::metric(TokenRange range) {
+  const std::int64_t hidden = config_.language.hidden;
+  TokenMetric metric;
+  metric.vocab = range.count();
+  metric.table = block_ + network_.embedding_offset + range.begin * hidden;
+  metric.dim = static_cast<int>(hidden);
+  auto found = std::find_if(packed_.begin(), packed_.end(), [&](const auto& entry) { return entry.first == range; });
+  if (found == packed_.end()) {
+    if (packed_.size() == kPackedTables) packed_.erase(packed_.begin());
+    packed_.emplace_back(range, backend_.pack_table(range.count(), metric.dim, metric.table, true));
+    found = packed_.end() - 1;
   }
+  metric.packed = found->second.get();
+  return metric;
+}
+
+/// What the rows of the network read, and where they stand.
+void VlaTrainer::set_rows(const VlaExample& e) {
+  const int copies = e.copies(), n = e.tokens();
+  for (int copy = 0; copy < copies; ++copy) {
+    for (int i = copy == 0 ? 0 : e.prefix(); i < n; ++i) {
+      const auto r = static_cast<std::size_t>(e.row(i, copy));
+      ids_[r] = e.image[static_cast<std::size_t>(i)] != 0 ? 0 : e.x_t[static_cast<std::size_t>(i)];
+      position_[r] = i;
+    }
+  }
+  for (int i = 0, k = 0; i < n; ++i) {
+    if (e.image[static_cast<std::size_t>(i)] == 0) continue;
+    const auto at = static_cast<std::size_t>(k);
+    image_row_[at] = k++, image_at_[at] = i;
+  }
+  const int each = e.counted_rows();
+  for (int copy = 0; copy < copies && !e.policy.states.empty(); ++copy) {
+    for (int i = 0, k = copy * each; i < n; ++i) {
+      if (e.counted[static_cast<std::size_t>(i)] == 0) continue;
+      ids_[static_cast<std::size_t>(e.row(i, copy))] = e.policy.states[static_cast<std::size_t>(k++)];
+    }
+  }
+  if (e.times.empty()) return;
+  const TokenRange range = e.range.count() > 0 ? e.range : TokenRange{0, config_.language.vocab};
+  const RandomStream stream(e.seed);
+  std::vector<std::int32_t> rows;
+  for (int copy = 0; copy < copies; ++copy) {
+    const double t = e.times[static_cast<std::size_t>(copy)];
+    const auto beta = static_cast<real>(train_.schedule.beta(t));
+    for (int i = 0; i < n; ++i) {
+      if (e.counted[static_cast<std::size_t>(i)] == 0) continue;
+      if (t == 0 && train_.mask_token >= 0) {
+        ids_[static_cast<std::size_t>(e.row(i, copy))] = train_.mask_token;
+        continue;
+      }
+      const std::size_t k = rows.size();
+      x_1_[k] = e.x_1[static_cast<std::size_t>(i)] - range.begin;
+      beta_[k] = beta;
+      const Philox4 random =
+          stream.at(0, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(copy), RandomUse::train_noise);
+      draw_[k] = unit_uniform(random.word[0]);
+      rows.push_back(e.row(i, copy));
+    }
+  }
+  if (rows.empty()) return;
+  noise_.push(backend_);
+  PathNoise noise;
+  noise.rows = static_cast<int>(rows.size());
+  noise.metric = metric(range);
+  noise.beta = beta_.device(), noise.x_1 = x_1_.device(), noise.draw = draw_.device();
+  noise.x_t = x_t_;
+  backend_.path_noise(noise);
+  std::vector<std::int32_t> x_t(rows.size());
+  backend_.download(x_t.data(), x_t_, x_t.size() * sizeof(std::int32_t));
+  for (std::size_t k = 0; k < rows.size(); ++k) ids_[static_cast<std::size_t>(rows[k])] = x_t[k] + range.begin;
 }
 
 /// Rows of tokens and images into the decoder's input, or gradients of the rows of tokens into those of the table.
 void VlaTrainer::embed(const VlaExample& e, bool backward, const real* dx) {
-  const int hidden = config_.language.hidden, n = static_cast<int>(e.x_t.size());
+  const int hidden = config_.language.hidden, n = e.rows(), tokens = e.tokens();
+  real* dtable = gradients_.at(network_.embedding_offset);
+  if (backward && dtable == nullptr) return;
+  const auto is_image = [&](int row) { return row < tokens && e.image[static_cast<std::size_t>(row)] != 0; };
   int images = 0;
   for (int begin = 0, end; begin < n; begin = end) {
-    const bool image = e.image[static_cast<std::size_t>(begin)] != 0;
-    for (end = begin; end < n && (e.image[static_cast<std::size_t>(end)] != 0) == image;) ++end;
+    const bool image = is_image(begin);
+    for (end = begin; end < n && is_image(end) == image;) ++end;
     const std::int64_t at = std::int64_t{begin} * hidden;
     if (backward) {
-      if (!image)
-        backend_.embedding_backward(end - begin, hidden, ids_.device() + begin, dx + at, hidden,
-                                    gradient_ + network_.embedding_offset);
+      if (!image) backend_.embedding_backward(end - begin, hidden, ids_.device() + begin, dx + at, hidden, dtable);
     } else if (image) {
       backend_.embedding(end - begin, hidden, tower_.rows(), image_row_.device() + images, decoder_.input() + at,
                          hidden, false);
@@ -139,99 +262,237 @@ void VlaTrainer::embed(const VlaExample& e, bool backward, const real* dx) {
   }
 }
 
-/// Adds the gradients of one example to those of the batch; returns its part of the loss.
-double VlaTrainer::run(const VlaExample& e, std::int64_t counted) {
-  const int hidden = config_.language.hidden, vocab = config_.language.vocab, n = static_cast<int>(e.x_t.size());
-  for (int i = 0; i < e.images; ++i) tower_.encode(i, e.pixels.data() + i * config_.vision.pixels(), nullptr, {});
-  double loss = 0;
-  int rows = 0, first = n;
-  for (int i = 0; i < n; ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    ids_[k] = e.image[k] != 0 ? 0 : e.x_t[k];
-    position_[k] = i;
-    if (e.counted[k] == 0) continue;
-    if (i == 0) {  // its logits are 0, whatever the weights are
-      loss += std::log(static_cast<double>(vocab)) / static_cast<double>(counted);
-      continue;
-    }
-    first = std::min(first, i - 1);
-    row_[static_cast<std::size_t>(rows)] = i - 1, target_[static_cast<std::size_t>(rows)] = e.x_1[k];
-    weight_[static_cast<std::size_t>(rows)] = static_cast<real>(1.0 / static_cast<double>(counted));
-    ++rows;
-  }
-  if (rows == 0) return loss;
-  for (int i = 0; i < e.images * config_.vision.tokens(); ++i) image_row_[static_cast<std::size_t>(i)] = i;
-  const bool cut = e.mask == Mask::prefix;
-  const int prefix = cut ? e.prefix_rows : n, last_begin = std::min(first, prefix);
-  const model::Sequence sequence{0, prefix, prefix, cut ? 1 : 0};
-  all_.clear(), last_.clear();
-  all_.add(kind_of(e.mask), sequence, n - prefix, {true, true});
-  last_.add(kind_of(e.mask), sequence, n - prefix, {true, true, last_begin});
-  staged_.push(backend_);
-
-  embed(e, false, nullptr);
-  const model::Weights weights{block_, nullptr};
-  const real* normed = decoder_.forward(weights, 0, n, last_begin, all_, last_, position_.device(), {});
+/// Loss of the first `rows` listed rows and the log-probabilities of their targets, appended; with `backward` also the
+/// gradients of their hidden rows.
+double VlaTrainer::head(const VlaExample& e, int rows, const real* normed, bool backward,
+                        std::vector<float>* log_probability) {
+  const int hidden = config_.language.hidden;
+  const TokenRange range = e.range.count() > 0 ? e.range : TokenRange{0, config_.language.vocab};
+  const int width = range.count();
   backend_.embedding(rows, hidden, normed, row_.device(), head_input_, hidden, false);
   model::Linear head;
-  head.weight = network_.head_offset, head.in = hidden, head.out = vocab;
+  head.weight = network_.head_offset + std::int64_t{range.begin} * hidden, head.in = hidden, head.out = width;
   std::vector<real> losses(static_cast<std::size_t>(rows));
   const int most = logit_rows(config_, train_.tokens);
   for (int begin = 0; begin < rows; begin += most) {
     const int count = std::min(most, rows - begin);
     const std::int64_t at = std::int64_t{begin} * hidden;
-    model::apply(backend_, weights, head, count, head_input_ + at, hidden, logits_, vocab);
-    backend_.cross_entropy(count, vocab, logits_, vocab, target_.device() + begin, 0, weight_.device() + begin, loss_,
-                           logits_, vocab);
+    model::apply(backend_, {block_, nullptr}, head, count, head_input_ + at, hidden, logits_, width);
+    const bool policy = !e.policy.chosen.empty();
+    if (log_probability != nullptr || policy) {
+      PolicyLoss p;
+      p.rows = count, p.vocab = width;
+      p.logits = logits_, p.ldl = width;
+      p.temperature = policy ? e.policy.temperature : 1, p.clip = e.policy.clip;
+      p.token = target_.device() + begin;
+      p.old_log_probability = policy_[0].device() + begin, p.advantage = policy_[1].device() + begin;
+      p.weight = weight_.device() + begin;
+      p.loss = loss_, p.log_probability = log_probability != nullptr ? log_probability_ : nullptr;
+      if (policy && backward) p.dlogits = logits_, p.lddl = width;
+      backend_.policy_loss(p);
+      if (log_probability != nullptr) {
+        std::vector<real> part(static_cast<std::size_t>(count));
+        backend_.download(part.data(), log_probability_, part.size() * sizeof(real));
+        log_probability->insert(log_probability->end(), part.begin(), part.end());
+      }
+    }
+    if (!policy) {
+      backend_.cross_entropy(count, width, logits_, width, target_.device() + begin,
+                             e.range.count() > 0 ? static_cast<real>(train_.smear) : 0, weight_.device() + begin, loss_,
+                             logits_, width);
+    }
     backend_.download(&losses[static_cast<std::size_t>(begin)], loss_, static_cast<std::size_t>(count) * sizeof(real));
-    model::apply_backward(backend_, block_, head, count, head_input_ + at, hidden, logits_, vocab, dhead_input_ + at,
-                          hidden, gradient_);
+    if (!backward) continue;
+    model::apply_backward(backend_, block_, head, count, head_input_ + at, hidden, logits_, width, dhead_input_ + at,
+                          hidden, gradients_);
   }
+  double loss = 0;
   for (const real part : losses) loss += static_cast<double>(part);
-  backend_.fill(std::int64_t{n} * hidden, 0, dnormed_);
-  backend_.embedding_backward(rows, hidden, row_.device(), dhead_input_, hidden, dnormed_);
-  const real* dx = decoder_.backward(weights, n, last_begin, all_, last_, position_.device(), {}, dnormed_, gradient_);
-  embed(e, true, dx);
   return loss;
 }
 
-VlaStep VlaTrainer::gradients(const std::vector<VlaExample>& batch) {
+/// Adds the gradients of one example to those of the batch, or with `log_probability` computes that of its targets alone;
+/// returns its part of the loss.
+double VlaTrainer::run(const VlaExample& e, std::int64_t counted, std::vector<float>* log_probability) {
+  const int hidden = config_.language.hidden, n = e.rows(), prefix = e.prefix(), patches = config_.vision.tokens();
+  const TokenRange range = e.range.count() > 0 ? e.range : TokenRange{0, config_.language.vocab};
+  for (int i = 0; i < e.images; ++i) tower_.encode(i, e.pixels.data() + i * config_.vision.pixels(), nullptr, {});
+  set_rows(e);
+  double loss = 0;
+  int rows = 0, first = n;
+  for (int copy = 0; copy < e.copies(); ++copy) {
+    for (int i = 0; i < e.tokens(); ++i) {
+      const auto k = static_cast<std::size_t>(i), at = static_cast<std::size_t>(rows);
+      if (e.counted[k] == 0) continue;
+      const double weight =
+          (e.weights.empty() ? 1.0 : static_cast<double>(e.weights[k])) / static_cast<double>(counted);
+      if (i == 0) {  // its logits are 0, whatever the weights are
+        loss += std::log(static_cast<double>(range.count())) * weight;
+        if (log_probability != nullptr) log_probability->push_back(-std::log(static_cast<float>(range.count())));
+        continue;
+      }
+      row_[at] = e.predictor(i, copy), target_[at] = e.x_1[k] - range.begin;
+      weight_[at] = static_cast<real>(weight);
+      policy_[0][at] = policy_[1][at] = 0;
+      if (!e.policy.chosen.empty()) {
+        target_[at] = e.policy.chosen[at] - range.begin;
+        policy_[0][at] = e.policy.log_probability[at], policy_[1][at] = e.policy.advantage[at];
+      }
+      first = std::min(first, row_[at]);
+      ++rows;
+    }
+  }
+  if (rows == 0) return loss;
+  const bool cut = e.mask == Mask::prefix;
+  const int last_begin = std::min(first, prefix);
+  const model::Sequence sequence{0, prefix, prefix, cut ? e.copies() : 0};
+  all_.clear(), last_.clear();
+  all_.add(kind_of(e.mask), sequence, e.tokens() - prefix, {true, true});
+  last_.add(kind_of(e.mask), sequence, e.tokens() - prefix, {true, true, last_begin});
+  staged_.push(backend_);
+
+  embed(e, false, nullptr);
+  const model::Weights weights{block_, nullptr};
+  const real* normed = decoder_.forward(weights, 0, n, last_begin, all_, last_, position_.device(), {});
+  loss += head(e, rows, normed, log_probability == nullptr, log_probability);
+  if (log_probability != nullptr) return loss;
+  backend_.fill(std::int64_t{n} * hidden, 0, dnormed_);
+  backend_.embedding_backward(rows, hidden, row_.device(), dhead_input_, hidden, dnormed_);
+  const real* dx = decoder_.backward(weights, n, last_begin, all_, last_, position_.device(), {}, dnormed_, gradients_);
+  embed(e, true, dx);
+  if (!trains_tower_ && !trains_aligner_) return loss;
+  for (int i = 0; i < e.images; ++i) {
+    // The tower keeps what it computed for one image.
+    if (e.images > 1) tower_.encode(i, e.pixels.data() + i * config_.vision.pixels(), nullptr, {});
+    backend_.embedding(patches, hidden, dx, image_at_.device() + i * patches, dimage_, hidden, false);
+    tower_.backward(dimage_, trains_tower_, gradients_);
+  }
+  return loss;
+}
+
+/// Loss and gradients of the triplets of this update.
+double VlaTrainer::triplets() {
+  const TripletConfig& t = train_.triplet;
+  const RandomStream stream(t.seed);
+  for (int i = 0; i < t.batch; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    const model::Triplet drawn =
+        model::draw_triplet(stream, static_cast<std::uint32_t>(steps_ + 1), static_cast<std::uint32_t>(i), coordinate_);
+    anchor_[k] = drawn.anchor, positive_[k] = drawn.positive, negative_[k] = drawn.negative;
+    margin_[k] = static_cast<real>(std::min(t.margin, t.margin_per_gap * drawn.gap));
+  }
+  triplet_.push(backend_);
+  const std::int64_t at = network_.embedding_offset + std::int64_t{t.first_id} * config_.language.hidden;
+  return backend_.triplet_margin(t.batch, t.count, config_.language.hidden, block_ + at, anchor_.device(),
+                                 positive_.device(), negative_.device(), margin_.device(), true, gradients_.at(at),
+                                 t.weight);
+}
+
+std::int64_t VlaTrainer::check(const std::vector<VlaExample>& batch) const {
   std::int64_t counted = 0;
   for (const VlaExample& e : batch) {
-    check(e);
-    counted += std::count_if(e.counted.begin(), e.counted.end(), [](std::uint8_t c) { return c != 0; });
+    check_example(e, config_, {train_.tokens, train_.images, train_.copies});
+    counted += std::int64_t{e.copies()} * e.counted_rows();
   }
   if (counted == 0) throw Error("ERR_ARGUMENT", "batch: expected at least one row that counts in the loss");
-  backend_.fill(network_.layout.size(), 0, gradient_);
+  return counted;
+}
+
+std::vector<float> VlaTrainer::log_probabilities(const std::vector<VlaExample>& batch) {
+  const std::int64_t counted = check(batch);
+  const FlushDenormals flush;
+  std::vector<float> out;
+  out.reserve(static_cast<std::size_t>(counted));
+  for (const VlaExample& e : batch) run(e, counted, &out);
+  return out;
+}
+
+VlaStep VlaTrainer::gradients(const std::vector<VlaExample>& batch) {
+  const std::int64_t counted = check(batch);
+  const FlushDenormals flush;
+  gradients_.clear();
   VlaStep step;
-  for (const VlaExample& e : batch) step.loss += run(e, counted);
+  for (const VlaExample& e : batch) step.loss += run(e, counted, nullptr);
+  if (train_.triplet.count > 0) step.triplet_loss = triplets() / std::max(train_.triplet.weight, 1e-300);
   double squares = 0;
-  for (const Trained& t : trained_) squares += backend_.sum_squares(t.count, gradient_ + t.offset);
+  for (const Trained& t : trained_) squares += backend_.sum_squares(t.spec->count, gradient_of(t));
   step.grad_norm = std::sqrt(squares);
   return step;
 }
 
 void VlaTrainer::update(double learning_rate, double grad_norm) {
+  const FlushDenormals flush;
   ++steps_;
   const auto scale = static_cast<real>(std::min(1.0, train_.clip / (grad_norm + 1e-6)));
   for (const Trained& t : trained_) {
-    backend_.adamw(t.count, block_ + t.offset, gradient_ + t.offset, first_moment_ + t.moment,
-                   second_moment_ + t.moment, static_cast<real>(learning_rate), static_cast<real>(train_.beta1),
+    // B of an adapter is held as what is added; a faster rate stands for a factor (Adam's steps do not know a scale).
+    const double speed = t.adapter ? adapters_.speed(*t.spec) : 1;
+    backend_.adamw(t.spec->count, weights_of(t), gradient_of(t), first_moment_ + t.moment, second_moment_ + t.moment,
+                   static_cast<real>(learning_rate * speed), static_cast<real>(train_.beta1),
                    static_cast<real>(train_.beta2), static_cast<real>(train_.eps),
-                   static_cast<real>(train_.weight_decay), steps_, scale);
+                   static_cast<real>(train_.weight_decay / speed), steps_, scale);
   }
+  if (source_ != nullptr) adapters_.merge(*source_, backend_, block_);
+  if (trains_table_) packed_.clear();
+}
+
+real* VlaTrainer::weights_of(const Trained& t) const {
+  return (t.adapter ? adapters_.values() : block_) + t.spec->offset;
+}
+
+real* VlaTrainer::gradient_of(const Trained& t) const {
+  return t.adapter ? adapters_.gradient() + t.spec->offset : gradients_.at(t.spec->offset);
 }
 
 std::vector<model::NamedTensor> VlaTrainer::tensors(const std::vector<std::string>& names, bool gradient) const {
   std::vector<model::NamedTensor> out;
   for (const std::string& name : names) {
-    const model::TensorSpec* spec = network_.layout.find(name);
-    if (spec == nullptr) throw Error("ERR_ARGUMENT", "names: the model has no tensor " + name);
+    const model::TensorSpec *spec = network_.layout.find(name), *adapter = adapters_.layout().find(name);
+    if (spec == nullptr && adapter == nullptr) throw Error("ERR_ARGUMENT", "names: the model has no tensor " + name);
+    const real* from = nullptr;
+    if (spec == nullptr) {
+      spec = adapter, from = (gradient ? adapters_.gradient() : adapters_.values()) + adapter->offset;
+    } else {
+      from = gradient ? gradients_.at(spec->offset) : block_ + spec->offset;
+    }
+    if (from == nullptr) throw Error("ERR_ARGUMENT", "names: expected trained tensors, received " + name);
     std::vector<real> values(static_cast<std::size_t>(spec->count));
-    backend_.download(values.data(), (gradient ? gradient_ : block_) + spec->offset, values.size() * sizeof(real));
+    backend_.download(values.data(), from, values.size() * sizeof(real));
     out.push_back({spec->name, spec->shape, {values.begin(), values.end()}});
   }
   return out;
+}
+
+std::vector<model::NamedTensor> VlaTrainer::state() const {
+  std::vector<model::NamedTensor> out;
+  std::vector<real> values;
+  const auto add = [&](const model::ParameterLayout& layout, const char* prefix, const real* memory) {
+    values.resize(static_cast<std::size_t>(layout.size()));
+    backend_.download(values.data(), memory, values.size() * sizeof(real));
+    for (model::NamedTensor& tensor : model::named_tensors(layout, prefix, values.data()))
+      out.push_back(std::move(tensor));
+  };
+  add(moments_, kFirst, first_moment_), add(moments_, kSecond, second_moment_);
+  if (!adapters_.empty()) add(adapters_.layout(), kAdapter, adapters_.values());
+  return out;
+}
+
+void VlaTrainer::restore(const std::vector<model::NamedTensor>& state, std::int64_t steps_done) {
+  if (steps_done < 0) throw Error("ERR_CHECKPOINT_CORRUPT", "steps done: expected a count, received a negative number");
+  // All are checked before the first is taken.
+  const auto read = [&](const model::ParameterLayout& layout, const char* prefix) {
+    std::vector<real> values(static_cast<std::size_t>(layout.size()));
+    model::copy_tensors(layout, state, prefix, values.data());
+    return values;
+  };
+  const std::vector<real> first = read(moments_, kFirst), second = read(moments_, kSecond);
+  const std::vector<real> adapters = read(adapters_.layout(), kAdapter);
+  backend_.upload(first_moment_, first.data(), first.size() * sizeof(real));
+  backend_.upload(second_moment_, second.data(), second.size() * sizeof(real));
+  steps_ = steps_done;
+  if (adapters_.empty()) return;
+  backend_.upload(adapters_.values(), adapters.data(), adapters.size() * sizeof(real));
+  adapters_.merge(*source_, backend_, block_);
 }
 
 }  // namespace wam::vla

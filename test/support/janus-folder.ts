@@ -3,8 +3,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TextTokenizer, writeTokenizerFiles } from '../../lib/index.js';
 import { JANUS_SIZES } from '../../scripts/janus/layout.mjs';
 import { writeRandomJanus } from '../../scripts/janus/write-checkpoint.mjs';
+import { smallTokenizerFiles } from './small-tokenizer.js';
 
 /** A model of 20,000 weights. */
 export const kTinySizes: typeof JANUS_SIZES = {
@@ -40,6 +42,18 @@ export class JanusFolder {
     const output = join(this.root, String(++this.#count));
     await writeRandomJanus({ output, ...options, sizes: { ...kTinySizes, ...sizes } });
     return output;
+  }
+
+  /** Writes a tiny model with the small tokenizer, and rows for all its tokens and 7 more; returns its directory. */
+  async withTokenizer({ sizes, ...options }: TinyOptions = {}): Promise<string> {
+    const { patch, imageSize } = { ...kTinySizes, ...sizes };
+    const files = smallTokenizerFiles();
+    const tokens = Math.floor(imageSize / patch) ** 2;
+    files.processorConfig = { ...files.processorConfig, num_image_tokens: tokens };
+    const vocab = new TextTokenizer(files).idLimit + 7;
+    const directory = await this.tiny({ sizes: { vocab, ...sizes }, ...options });
+    await writeTokenizerFiles(directory, files);
+    return directory;
   }
 
   remove(): void {

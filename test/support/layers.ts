@@ -109,6 +109,7 @@ const LIB_HEIGHT: Readonly<Record<string, number>> = {
   kernels: 2,
   planner: 2,
   vla: 2,
+  'vla-train': 2,
   train: 2,
   eval: 2,
   generate: 2,

@@ -28,6 +28,41 @@ interface TokenizerJson {
   model: { vocab: Record<string, number>; merges: string[] };
 }
 
+const kImageEnd = 100_593;
+
+/**
+ * Files of a tokenizer of the size and the layout of Janus's: 100,000 tokens, then special ones up to id 100,594, all of
+ * which have the ids that they have there.
+ */
+export function janusSizedTokenizerFiles(): Required<TokenizerFiles> {
+  const files = smallTokenizerFiles();
+  const { model, added_tokens } = files.tokenizer as unknown as TokenizerJson;
+  // Merges of ever longer runs of letters, until there are 100,000 tokens.
+  const tokens = new Set(Object.keys(model.vocab));
+  const letters = [...'abcdefghijklmnopqrstuvwxyz'];
+  for (let level = letters; tokens.size < 100_000; ) {
+    const next: string[] = [];
+    for (const token of level) {
+      for (const letter of letters) {
+        if (tokens.size === 100_000 || tokens.has(token + letter)) continue;
+        tokens.add(token + letter);
+        model.merges.push(`${token} ${letter}`);
+        next.push(token + letter);
+      }
+    }
+    level = next;
+  }
+  model.vocab = Object.fromEntries([...tokens].map((token, i) => [token, i]));
+  const ids = [100_000, 100_001, 100_015, 100_016, kImageEnd, kImageEnd + 1];
+  for (const [i, token] of added_tokens.entries()) token.id = ids[i]!;
+  for (let id = 100_000; id <= kImageEnd; id += 1) {
+    if (!ids.includes(id))
+      added_tokens.push({ ...added_tokens[0]!, id, content: `<unused ${id}>` });
+  }
+  added_tokens.sort((a, b) => a.id - b.id);
+  return files;
+}
+
 /** All numbers of the published vocabulary. */
 export function paperNumbers(): string[] {
   return Array.from({ length: 20_001 }, (_, i) => {

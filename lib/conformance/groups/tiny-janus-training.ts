@@ -2,12 +2,13 @@
 
 import type { KernelOptions } from '../../kernel-addon.js';
 import type { NamedTensor } from '../../native.js';
-import { type VlaStage, VlaTrainer } from '../../vla/vla-trainer.js';
+import type { Trainable } from '../../vla/trainable.js';
+import { VlaTrainer } from '../../vla/vla-trainer.js';
 import { type Check, NotImplemented } from '../check.js';
 import { type Golden, type GoldenCase, numberOf } from '../golden.js';
 import { directoryOf, part, sequencesOf } from './tiny-janus.js';
 
-const kStages: Readonly<Record<string, VlaStage>> = { s1: 'embed', s2: 'language' };
+const kStages: Readonly<Record<string, Trainable>> = { s1: 'embed', s2: 'language' };
 const kGradient = 'grad0.';
 
 interface Step {

@@ -1,8 +1,8 @@
 import type { Pose } from '../../case.js';
 import type { ScoreAgent, ScoreCase, ScoredTrajectory, ScoreFailure } from '../../score-case.js';
+import { boxesOf, contactOf } from './contact.js';
 import { drawOutline } from './draw-agents.js';
 import { laneOutline } from './draw-map.js';
-import { boxesOf, contactOf } from './contact.js';
 import { agentFor, cornersOf, egoBox, type Point, rolloutAt } from './geometry.js';
 import type { Palette } from './palette.js';
 

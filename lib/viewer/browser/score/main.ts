@@ -7,8 +7,8 @@ import { attachKeys } from '../keys.js';
 import { Legend } from '../legend.js';
 import { Stage } from '../stage.js';
 import { Details } from './details.js';
-import { type Flag, flagAt } from './place-flags.js';
 import { boundsOf, distanceTo, focusOf } from './geometry.js';
+import { type Flag, flagAt } from './place-flags.js';
 import { drawScene } from './scene.js';
 import {
   chosenOf,
