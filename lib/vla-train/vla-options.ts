@@ -5,7 +5,7 @@ import { mergeOverrides } from '../train/recipe.js';
 import type { RunSettings } from '../train/options.js';
 import type { ConversationTemplate } from '../tokens/conversation-template.js';
 import { integer } from '../vla/vla-options.js';
-import { nativeSchedule, type VlaSchedule } from '../vla/vla-requests.js';
+import { nativeSchedule, type VlaPathSchedule } from '../vla/vla-requests.js';
 import {
   kLoraTargets,
   kVlaStages,
@@ -29,7 +29,7 @@ export interface VlaTrainOptions
   /** Adapters. Default none; `alpha` twice the rank, `targets` all matrices of the language model's layers. */
   lora?: { rank: number; alpha?: number; targets?: string | readonly string[] } | null;
   /** How x_t comes from its target: the published schedule or kernels that narrow. */
-  path?: VlaSchedule;
+  path?: VlaPathSchedule;
   /** Fields that are left out have their defaults; false: no triplets. */
   triplet?: Partial<VlaTrainParameters['triplet']> | false;
   /** How conversations become text. Default as the model says, or the released layout. */
