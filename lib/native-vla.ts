@@ -79,7 +79,7 @@ export interface NativeVlaLogits {
 }
 
 /** A schedule of the metric path with all parameters of its kind. */
-export type NativePathSchedule =
+export type NativeVlaSchedule =
   | { kind: 'published'; a: number; c: number }
   | { kind: 'kernel_width'; initialWidth: number; finalWidth: number; power: number };
 
@@ -93,7 +93,7 @@ export interface NativeVlaSample extends NativeVlaInput {
   lastDecode: 'argmax' | 'median' | 'sample';
   temperature: number;
   topK: number;
-  schedule: NativePathSchedule;
+  schedule: NativeVlaSchedule;
   /** Read at the positions in the first step; -1: x0 is. */
   maskId: number;
   samples: number;
@@ -131,7 +131,7 @@ export type NativeVlaTrainOptions = NativeDevice & {
   trainable: readonly string[];
   maxCopies: number;
   recompute: boolean;
-  schedule: NativePathSchedule;
+  schedule: NativeVlaSchedule;
   /** -1: none. */
   maskId: number;
   smear: number;

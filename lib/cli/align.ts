@@ -53,7 +53,7 @@ export function alignCommand(): Command {
     )
     .option(
       '--model <name>',
-      'weights to start from and to stay near to: mini, a model folder or a Janus directory',
+      'weights to start from and to stay near to: mini, a folder, a Janus directory',
       'mini',
     )
     .option('--listed <path...>', 'more scenarios')
@@ -126,12 +126,13 @@ function visionOptions(options: AlignCommandOptions, signal: AbortSignal): Align
   }
   return {
     ...recipe.train,
-    ...pick(options, ['output', 'threads', 'resume', 'overwrite', 'checkpointEvery', 'logEvery']),
+    ...pick(options, ['threads', 'resume', 'overwrite', 'checkpointEvery', 'logEvery']),
     ...pick(options, ['steps', 'batch', 'group', 'rolloutSteps', 'scenes', 'lr', 'seed']),
     ...(options.tensorboard ? {} : { tensorboard: false }),
     ...(split ? { splits: split } : {}),
     ...(options.resume ? {} : { model: options.model }),
     ...deviceOf(options),
+    output: options.output,
     data: data[0]!,
     signal,
   };
