@@ -141,13 +141,13 @@ describe('tables', () => {
     ];
     const [head, , a, b] = studyTable({ rows }).split('\n');
     expect(head).toBe(
-      '|  | compared with | PDMS % | difference | at fault % | difference | ADE m | difference | FDE m | questions right % | difference |',
+      '|  | compared with | PDMS % | difference | at fault % | difference | ADE m | difference | ADE m, turns | difference | FDE m | questions right % | difference |',
     );
     expect(a).toBe(
-      '| A |  | 90.0 (85.0-95.0) |  |  |  | 1.23 (1.00-1.50) |  | 3.00 | 60.0 (20.0-100.0) |  |',
+      '| A |  | 90.0 (85.0-95.0) |  |  |  | 1.23 (1.00-1.50) |  |  |  | 3.00 | 60.0 (20.0-100.0) |  |',
     );
     expect(b).toBe(
-      '| B, command shuffled | A |  | **-10.0 (-20.0, -5.0)** |  |  |  | +0.50 (-0.10, +1.10) |  |  | -20.0 (-40.0, +0.0) |',
+      '| B, command shuffled | A |  | **-10.0 (-20.0, -5.0)** |  |  |  | +0.50 (-0.10, +1.10) |  |  |  |  | -20.0 (-40.0, +0.0) |',
     );
     expect(kindsTable({ kinds: [] })).toBe('');
   });

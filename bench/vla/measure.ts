@@ -50,7 +50,7 @@ export interface StudyRow {
   title: string;
   /** Null for rows that are no vision-language model. */
   shown: Arm['shown'][number] | null;
-  /** Of plans; null where it does not plan. */
+  /** Of plans, as `WindowFigures`; `turnAde` is the ADE of windows whose command is a turn. Null where it does not plan. */
   figures: Record<string, Figure> | null;
   /** Of answers; null where it was not asked. */
   answers: { n: number; accuracy: number; ci: Figure['ci']; majority: number } | null;
@@ -113,6 +113,7 @@ export async function measureStudy(
   );
   for (const [i, row] of planned.entries()) {
     row.figures = windowFigures(row.values!, pass.values[i]);
+    row.figures.turnAde = row.values!.ade.map((ade, k) => (isTurn(windows[k]!) ? ade : Number.NaN));
   }
   if (options.questions > 0) await ask(windows, arms, rows, study, options);
 
@@ -127,6 +128,10 @@ export async function measureStudy(
     ),
     missing,
   };
+}
+
+function isTurn({ command }: ScenarioWindow): boolean {
+  return command === 'left' || command === 'right';
 }
 
 function summaryOf(row: Row, named: ReadonlyMap<string, Row>, bootstrap: GroupBootstrap): StudyRow {

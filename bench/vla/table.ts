@@ -32,6 +32,7 @@ const kColumns: readonly Column[] = [
   ...figure('PDMS %', 'pdms.score', 100, 1),
   ...figure('at fault %', 'collisionAtFault', 100, 1),
   ...figure('ADE m', 'ade', 1, 2),
+  ...figure('ADE m, turns', 'turnAde', 1, 2),
   { title: 'FDE m', text: ({ figures }) => figures?.fde?.mean.toFixed(2) ?? '' },
   {
     title: 'questions right %',
