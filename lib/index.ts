@@ -312,6 +312,7 @@ export {
   type CreateVlaOptions,
   createVla,
 } from './vla-train/create-vla.js';
+export { type ExportVlaOptions, exportVla } from './vla-train/export-vla.js';
 export { trainVla } from './vla-train/train-vla.js';
 export type { VlaTrainOptions } from './vla-train/vla-options.js';
 export {

@@ -10,6 +10,7 @@ import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
+import { exportCommand } from '../lib/cli/export.js';
 import { generateCommand } from '../lib/cli/generate.js';
 import { inspectCommand } from '../lib/cli/inspect.js';
 import { planCommand } from '../lib/cli/plan.js';
@@ -23,6 +24,7 @@ const kCommands: Command[] = [
   alignCommand(),
   createCommand(),
   adaptCommand(),
+  exportCommand(),
   averageCommand(),
   curvesCommand(),
   evaluateCommand(),

@@ -23,7 +23,7 @@ export function adaptCommand(): Command {
     'wam-flow adapt --model runs/vla-causal --data data/pictures/questions.jsonl --output runs/vla-flow',
   )
     .option('--model <dir>', 'Janus directory to start from (not needed with --resume)')
-    .requiredOption('--data <path[=weight]...>', 'files of conversations, mixed by weight')
+    .requiredOption('--data <file...>', 'files of conversations, path or path=weight')
     .option('--split <name...>', 'splits to train on (default: all)')
     .option('--config <file>', 'parameters: JSON with "train"');
   return addTrainingFlags(addConversationFlags(command), {

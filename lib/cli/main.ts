@@ -10,6 +10,7 @@ import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { exportCommand } from './export.js';
 import { generateCommand } from './generate.js';
 import { inspectCommand } from './inspect.js';
 import { packageVersion } from './package-info.js';
@@ -29,6 +30,7 @@ const program = new Command('wam-flow')
   .addCommand(alignCommand())
   .addCommand(createCommand())
   .addCommand(adaptCommand())
+  .addCommand(exportCommand())
   .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())

@@ -47,8 +47,8 @@ export function trainCommand(): Command {
     )
     .option('--data <path...>', 'folders or files of scenarios (sft)')
     .option(
-      '--conversations <path[=weight]...>',
-      'files of conversations, mixed by weight (vision-language models)',
+      '--conversations <file...>',
+      'files of conversations, path or path=weight (vision-language models)',
     )
     .option('--listed <path...>', 'more scenarios; of these the listed windows alone (sft)')
     .option('--split <name...>', 'splits to train on (default: train)')

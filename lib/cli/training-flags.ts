@@ -88,6 +88,7 @@ function describeStart({
   data,
   scenes,
   conversations,
+  memory,
   output,
   ...event
 }: StartEvent): string {
@@ -106,6 +107,11 @@ function describeStart({
         `${data.recordings} recordings, split ${data.splits.join(', ')}`,
     );
   }
+  if (memory) {
+    const { total, ...parts } = memory;
+    const list = Object.entries(parts).map(([part, bytes]) => `${part} ${megabytes(bytes)}`);
+    lines.push(`memory: ${megabytes(total)} (${list.join(', ')})`);
+  }
   for (const { name, used, rows, weight, skipped } of conversations?.sets ?? []) {
     const reasons = Object.entries(skipped).map(([why, n]) => `${integer(n)} ${why}`);
     lines.push(
@@ -114,4 +120,8 @@ function describeStart({
     );
   }
   return [...lines, `output: ${output}`].join('\n');
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 }

@@ -3,6 +3,7 @@ import type { ModelConfig } from '../model/config.js';
 import type { CutOptions } from '../native-types.js';
 import type { AlignParameters, DistillParameters } from './align-recipe.js';
 import type { JanusConfig } from '../vla/janus-config.js';
+import type { VlaTrainingMemory } from '../vla/vla-trainer.js';
 import type { VlaStage, VlaTrainParameters } from '../vla-train/vla-recipe.js';
 import type { SftParameters, TokenizerParameters } from './recipe.js';
 
@@ -50,6 +51,8 @@ export interface StartEvent {
     | VlaTrainParameters;
   /** Not of stage `tokenizer`, nor of vision-language models. */
   data?: DataSummary;
+  /** Vision-language models only: what the trainer takes, bytes by part. */
+  memory?: VlaTrainingMemory;
   /** Vision-language models only. */
   conversations?: ConversationData;
   /** Stage `align` only: scenes that plans are drawn for, others that are probed, windows that cannot be scored. */

@@ -14,6 +14,8 @@ import {
 } from '../model/safetensors.js';
 
 const kIndex = 'model.safetensors.index.json';
+/** Matrices that adapters are added to, as they were before the run. */
+export const kLoraBase = 'lora_base.safetensors';
 const kPieceBytes = 1 << 22;
 
 /** Files beside configuration and weights that belong to a model: text and pictures need them. */
@@ -32,6 +34,8 @@ export interface JanusSet {
   tensors: readonly StreamedTensor[];
   /** Other files by name. */
   files?: Readonly<Record<string, FileData>>;
+  /** At the start of a run: matrices that its adapters are added to. */
+  base?: readonly StreamedTensor[];
   /** What a run needs to go on; left out, the state of an earlier run is removed. */
   training?: TrainingFiles;
 }
@@ -43,13 +47,16 @@ export interface JanusSet {
  *   directory is then as it was.
  */
 export async function writeJanusSet(directory: string, set: JanusSet): Promise<void> {
-  const { config, tensors, files = {}, training } = set;
+  const { config, tensors, files = {}, base, training } = set;
   for (const { name, data } of training?.tensors ?? []) refuseNonFinite(name, data);
   const weights = await streamSafetensors(tensors, { format: 'pt' });
+  const others: Record<string, FileData | null> = { ...files };
   // Shards of an earlier model would be taken for this one's.
-  const sharded = await exists(join(directory, kIndex));
-  const index: Record<string, null> = sharded ? { [kIndex]: null } : {};
-  await commitModel(directory, { config, weights, training, files: { ...files, ...index } });
+  if (await exists(join(directory, kIndex))) others[kIndex] = null;
+  if (base && base.length > 0) others[kLoraBase] = (await streamSafetensors(base)).pieces;
+  else if ((base || !training) && (await exists(join(directory, kLoraBase))))
+    others[kLoraBase] = null;
+  await commitModel(directory, { config, weights, training, files: others });
 }
 
 /** The companions that a directory has, by name. */

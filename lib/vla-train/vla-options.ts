@@ -5,12 +5,19 @@ import { mergeOverrides } from '../train/recipe.js';
 import type { RunSettings } from '../train/options.js';
 import type { ConversationTemplate } from '../tokens/conversation-template.js';
 import { integer } from '../vla/vla-options.js';
-import { kVlaStages, type VlaStage, type VlaTrainParameters, vlaRecipe } from './vla-recipe.js';
+import { nativeSchedule, type VlaPathSchedule } from '../vla/vla-requests.js';
+import {
+  kLoraTargets,
+  kVlaStages,
+  type VlaStage,
+  type VlaTrainParameters,
+  vlaRecipe,
+} from './vla-recipe.js';
 
 /** Options of {@link trainVla}. What is left out of the parameters is as {@link vlaRecipe} has it. */
 export interface VlaTrainOptions
   extends DeviceOptions,
-    Partial<Omit<VlaTrainParameters, 'triplet' | 'trainable'>> {
+    Partial<Omit<VlaTrainParameters, 'triplet' | 'trainable' | 'lora' | 'path'>> {
   stage: VlaStage;
   /** Janus directory to start from. Not needed with `resume`. */
   model?: string;
@@ -19,6 +26,10 @@ export interface VlaTrainOptions
   /** Files of conversations, mixed by weight. */
   data: readonly ConversationSource[];
   trainable?: string | readonly string[];
+  /** Adapters. Default none; `alpha` twice the rank, `targets` all matrices of the language model's layers. */
+  lora?: { rank: number; alpha?: number; targets?: string | readonly string[] } | null;
+  /** How x_t comes from its target: the published schedule or kernels that narrow. */
+  path?: VlaPathSchedule;
   /** Fields that are left out have their defaults; false: no triplets. */
   triplet?: Partial<VlaTrainParameters['triplet']> | false;
   /** How conversations become text. Default as the model says, or the released layout. */
@@ -120,14 +131,25 @@ export function checkVlaRunOptions(options: VlaTrainOptions): RunSettings {
 
 /** The parameters that `options` name, over those of the run that goes on, or over the stage's defaults. */
 export function vlaParameters(options: VlaTrainOptions, base: object): Record<string, unknown> {
-  const { trainable, triplet } = options;
+  const { trainable, triplet, lora, path } = options;
   const names = Object.keys(vlaRecipe(options.stage));
   const given = Object.fromEntries(
     Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
   );
   return mergeOverrides(base, {
     ...given,
-    ...(typeof trainable === 'string' ? { trainable: [trainable] } : {}),
+    ...(path === undefined ? {} : { path: nativeSchedule(path) }),
+    ...(trainable === undefined ? {} : { trainable: listOf(trainable) }),
+    ...(lora ? { lora: adapters(lora), trainable: listOf(trainable ?? []) } : {}),
     ...(triplet === false ? { triplet: { weight: 0 } } : {}),
   });
+}
+
+function adapters(lora: NonNullable<VlaTrainOptions['lora']>): unknown {
+  const { rank, alpha = 2 * rank, targets = kLoraTargets, ...unknown } = lora;
+  return { rank, alpha, targets: listOf(targets), ...unknown };
+}
+
+function listOf(names: string | readonly string[]): readonly string[] {
+  return typeof names === 'string' ? [names] : names;
 }

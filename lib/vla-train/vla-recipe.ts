@@ -1,10 +1,11 @@
 // The parameters of the stages of vision-language models, and what they are when nobody says.
 
 import { z } from 'zod';
-import { WamFlowError } from '../errors.js';
+import { argumentError, WamFlowError } from '../errors.js';
 import type { completeSchedule } from '../flow/path-schedule.js';
 import { describeIssues } from '../model/config-schema.js';
 import type { VlaMask } from '../vla/vla-requests.js';
+import type { NumericStart } from './numeric-rows.js';
 
 /** Stages of a vision-language model, in the order that it goes through them. */
 export const kVlaStages = ['causal', 'adapt', 'embed', 'pretrain', 'sft'] as const;
@@ -33,8 +34,13 @@ export interface VlaTrainParameters {
   eps: number;
   weightDecay: number;
   clip: number;
-  /** What is trained: groups (`embed`, `language`, `aligner`, `vision`, `all`) or tensors' names, in which `*` may stand. */
+  /**
+   * What is trained: groups (`embed`, `language`, `aligner`, `vision`, `all`) or tensors' names, in which `*` may stand.
+   * With adapters it may be empty, which is the default then.
+   */
   trainable: string[];
+  /** Low-rank adapters of matrices, named as in `trainable`; null: none. */
+  lora: { rank: number; alpha: number; targets: string[] } | null;
   /** Which row sees which; `causal` in stage `causal` alone. */
   mask: VlaMask;
   /** Noised copies of an answer on one prompt; 1 unless the mask is `prefix`. */
@@ -57,7 +63,7 @@ export interface VlaTrainParameters {
   /** Pictures of a conversation at most. */
   maxImages: number;
   /** Stage `embed`: what new rows start from. */
-  rows: 'digits' | 'random';
+  rows: NumericStart;
   /** Stage `embed`: the triplet loss beside that of the tokens; weight 0 leaves it out. */
   triplet: { weight: number; batch: number; margin: number; marginPerGap: number };
   /** Of all random numbers; an integer from 0 to 2^53-1. */
@@ -97,6 +103,11 @@ const kStageDefaults: Readonly<Record<VlaStage, StageDefaults>> = {
   },
 };
 
+/** Matrices of the language model's layers. */
+export const kLoraTargets: readonly string[] = ['self_attn', 'mlp'].map(
+  (part) => `language_model.model.layers.*.${part}.*_proj.weight`,
+);
+
 /** Tokens of text in a released sequence, beside those of pictures. */
 const kTextTokens = 500;
 
@@ -111,6 +122,7 @@ export function vlaRecipe(stage: VlaStage, imageTokens = 576): VlaTrainParameter
     path: { kind: 'published', a: 0.9, c: 3 },
     ...{ answerTokens: 24, waypoints: 8, coordinates: 2 },
     ...{ maxTokens: imageTokens + kTextTokens, maxImages: 1 },
+    lora: null,
     rows: 'digits',
     triplet: { weight: 1, batch: 1024, margin: 0.05, marginPerGap: 1 },
     seed: 1,
@@ -121,6 +133,8 @@ const count = (max: number) => z.int().min(1).max(max);
 const positive = z.number().positive();
 const notNegative = z.number().min(0);
 const below1 = z.number().min(0).lt(1);
+
+const names = z.array(z.string().min(1).max(1024)).max(10_000);
 
 const schema = z.strictObject({
   steps: count(1e9),
@@ -133,7 +147,8 @@ const schema = z.strictObject({
   eps: positive,
   weightDecay: notNegative,
   clip: positive,
-  trainable: z.array(z.string().min(1).max(1024)).min(1).max(10_000),
+  trainable: names,
+  lora: z.strictObject({ rank: count(65_536), alpha: positive, targets: names.min(1) }).nullable(),
   mask: z.enum(['causal', 'full', 'prefix']),
   copies: count(64),
   zeroFraction: z.number().min(0).max(1),
@@ -153,7 +168,7 @@ const schema = z.strictObject({
   coordinates: z.union([z.literal(2), z.literal(3)]),
   maxTokens: count(65_536),
   maxImages: z.int().min(0).max(64),
-  rows: z.enum(['digits', 'random']),
+  rows: z.enum(['digits', 'random', 'waves']),
   triplet: z.strictObject({
     weight: notNegative,
     batch: count(2 ** 20),
@@ -174,7 +189,10 @@ export function checkVlaParameters(stage: VlaStage, value: unknown): VlaTrainPar
   if (!result.success) {
     throw new WamFlowError('ERR_ARGUMENT', describeIssues(result.error, 'train'));
   }
-  const { mask, copies } = result.data;
+  const { mask, copies, trainable, lora } = result.data;
+  if (trainable.length === 0 && lora === null) {
+    throw argumentError('trainable', 'at least one name, or adapters', trainable);
+  }
   if ((mask === 'causal') !== (stage === 'causal')) {
     const expected = stage === 'causal' ? 'causal' : 'prefix or full';
     throw new WamFlowError(

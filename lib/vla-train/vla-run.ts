@@ -1,6 +1,7 @@
 // What the stages of a vision-language model share: the model made ready in the output folder, its trainer, its batches,
 // its checkpoints.
 
+import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ConversationMix, openConversations } from '../conversation/conversation-mix.js';
 import { WamFlowError } from '../errors.js';
@@ -18,11 +19,18 @@ import { inspectCheckpoint, readCheckpointValues } from '../vla/inspect-checkpoi
 import { type OpenedVla, openVla } from '../vla/open-vla.js';
 import { trainableNames } from '../vla/trainable.js';
 import { kSettingsName, settingsText, type VlaSettings } from '../vla/vla-settings.js';
-import { type VlaExample, VlaTrainer } from '../vla/vla-trainer.js';
+import {
+  type VlaExample,
+  VlaTrainer,
+  type VlaTrainerOptions,
+  type VlaTrainingMemory,
+  vlaTrainingMemory,
+} from '../vla/vla-trainer.js';
 import { rangeOf } from './create-vla.js';
 import { companionsOf, floatTensor, storedTensors, writeJanusSet } from './janus-set.js';
 import { type ExampleForm, noisedExample } from './noised-examples.js';
 import { withNumericRows } from './numeric-rows.js';
+import { VlaRunStart } from './run-start.js';
 import { type VlaTrainOptions, vlaParameters } from './vla-options.js';
 import {
   checkVlaParameters,
@@ -56,7 +64,7 @@ export async function prepareVla(
 
   const tokenizer = await stageTokenizer(stage, model);
   const maskId = maskIdOf(train, tokenizer);
-  trainableNames(model.opened, train.trainable); // a wrong choice before anything is written
+  const names = trainedNames(model.opened, train); // a wrong choice before anything is written
   const template = options.template ?? model.settings.template;
   const system = options.system ?? options.wording?.system ?? model.settings.wording?.system;
   const mix = await openConversations(options.data, {
@@ -72,6 +80,7 @@ export async function prepareVla(
     ...(signal === undefined ? {} : { signal }),
   });
   let trainer: VlaTrainer | undefined;
+  let start: VlaRunStart | undefined;
   try {
     const data = mix.fingerprint;
     if (saved) requireSame(output, { data: saved.state.data }, { data });
@@ -80,24 +89,30 @@ export async function prepareVla(
       ...{ format: 1, family: 'vla', stage, step, seconds },
       ...{ train: { ...train }, data },
     });
+    const threads = settings.threads ?? native().cpuInfo().hardwareThreads;
+    const form = trainerOptions({ stage, train, tokenizer, maskId, threads }, options);
     if (!saved) {
       const after = settingsAfter(model.settings, stage, train, tokenizer, {
         ...options,
         template,
       });
       const files = { [kSettingsName]: settingsText(after) };
-      await writeStart(output, model, tokenizer, train, { files, state: stateAt(0, 0) });
+      const start = { files, state: stateAt(0, 0), adapted: names.adapted };
+      await writeStart(output, model, tokenizer, train, start);
     }
-    const threads = settings.threads ?? native().cpuInfo().hardwareThreads;
-    trainer = await loadTrainer(output, { stage, train, tokenizer, maskId, threads }, options);
-    // Before the first update there are no moments.
+    const memory = await vlaTrainingMemory(output, form);
+    refuseLarge(memory, settings);
+    const before = await VlaRunStart.of(output, names.adapted.length > 0 && saved !== undefined);
+    start = before;
+    trainer = await VlaTrainer.load(before.directory, form);
+    // Before the first update there is no state.
     if (saved && saved.state.step > 0) {
-      const moments = saved.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] }));
-      await trainer.restore(moments, saved.state.step);
+      const state = saved.tensors.map((tensor) => ({ ...tensor, shape: [...tensor.shape] }));
+      await trainer.restore(state, saved.state.step);
     }
     const ready = trainer;
     const step = saved?.state.step ?? 0;
-    const form = { train, vision, numeric: numericRange(tokenizer) };
+    const examples = { train, vision, numeric: numericRange(tokenizer) };
     const { config, tensors } = await inspectCheckpoint(output);
     return {
       start: {
@@ -105,28 +120,47 @@ export async function prepareVla(
         stage,
         step,
         steps: train.steps,
-        parameters: parametersOf(tensors, ready.trainable),
+        parameters: parametersOf(tensors, names, train),
         threads,
         output,
         config,
         train,
+        memory,
         conversations: { used: mix.size, sets: mix.summary, fingerprint: data },
       },
-      trainer: stageTrainer(ready, mix, form, step),
+      trainer: stageTrainer(ready, mix, examples, step, () => before.remove()),
       rowLength: kVlaRow,
       fresh: !saved,
       seconds: saved?.state.seconds ?? 0,
       summarize: (rows, seconds) => summarizeVla(rows, seconds, train),
       async save(at, seconds) {
         if (at === 0) return; // it was written before the trainer was made
-        await saveTrained(output, ready, { ...stateAt(at, seconds) });
+        await saveTrained(
+          output,
+          ready,
+          [...names.trained, ...names.adapted],
+          stateAt(at, seconds),
+        );
       },
     };
   } catch (error) {
     await trainer?.close();
+    await start?.remove();
     await mix.close();
     throw error;
   }
+}
+
+/** Better than to be ended by the system after minutes of loading. */
+function refuseLarge({ total, ...parts }: VlaTrainingMemory, { device }: RunSettings): void {
+  if (device.device !== 'cpu' || total <= totalmem()) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  const list = Object.entries(parts).map(([part, bytes]) => `${part} ${gigabytes(bytes)}`);
+  throw new WamFlowError(
+    'ERR_OUT_OF_MEMORY',
+    `training takes ${gigabytes(total)} (${list.join(', ')}), this machine has ${gigabytes(totalmem())}; train less of the ` +
+      'model, use adapters, recompute activations, or cut maxTokens',
+  );
 }
 
 /** The tokenizer that a stage trains with: stage `embed` has numbers, whether the table had rows for them or not. */
@@ -188,7 +222,11 @@ async function writeStart(
   { opened, tokenizer: had }: OpenedVla,
   tokenizer: TextTokenizer,
   train: VlaTrainParameters,
-  { files, state }: { files: Record<string, FileData>; state: VlaTrainerState },
+  {
+    files,
+    state,
+    adapted,
+  }: { files: Record<string, FileData>; state: VlaTrainerState; adapted: readonly string[] },
 ): Promise<void> {
   const { directory } = opened;
   const path = join(directory, kConfig);
@@ -216,6 +254,7 @@ async function writeStart(
     config,
     tensors,
     files: { ...(await companionsOf(directory)), ...files },
+    base: tensors.filter(({ name }) => adapted.includes(name)),
     training: { tensors: [], state: { ...state } },
   });
 }
@@ -224,17 +263,18 @@ async function writeStart(
 async function saveTrained(
   output: string,
   trainer: VlaTrainer,
+  names: readonly string[],
   state: VlaTrainerState,
 ): Promise<void> {
   const path = join(output, kConfig);
   const config = (await readJson(path, path)) as object;
   const stored = await storedTensors(output, [{ name: 'model.safetensors' }]);
-  const trained = (await trainer.weights()).map(floatTensor);
-  const moments: readonly FloatTensor[] = await trainer.state();
+  const trained = (await trainer.weights(names)).map(floatTensor);
+  const tensorsOfRun: readonly FloatTensor[] = await trainer.state();
   await writeJanusSet(output, {
     config,
     tensors: replaced(stored, trained),
-    training: { tensors: moments, state: { ...state } },
+    training: { tensors: tensorsOfRun, state: { ...state } },
   });
 }
 
@@ -254,11 +294,10 @@ interface TrainerForm {
   threads: number;
 }
 
-function loadTrainer(
-  output: string,
+function trainerOptions(
   { stage, train, tokenizer, maskId, threads }: TrainerForm,
   options: VlaTrainOptions,
-): Promise<VlaTrainer> {
+): VlaTrainerOptions {
   const { device, isa, gpu, precision, recompute = false } = options;
   const given = Object.entries({ device, isa, gpu, precision }).filter(
     ([, value]) => value !== undefined,
@@ -268,10 +307,11 @@ function loadTrainer(
   // A text answer, or one in numbers: each with a separator, a token before the first.
   const answer = Math.max(train.answerTokens, 2 * train.waypoints * train.coordinates + 2);
   const { beta1, beta2, eps, weightDecay, clip, smear } = train;
-  return VlaTrainer.load(output, {
+  return {
     ...Object.fromEntries(given),
     ...{ beta1, beta2, eps, weightDecay, clip, smear, threads, recompute },
-    trainable: train.trainable,
+    ...(train.trainable.length === 0 ? {} : { trainable: train.trainable }),
+    ...(train.lora === null ? {} : { lora: { ...train.lora, seed: train.seed } }),
     maxTokens: Math.min(65_536, train.maxTokens + (train.copies - 1) * answer),
     maxImages: Math.max(1, train.maxImages),
     maxCopies: train.copies,
@@ -280,7 +320,23 @@ function loadTrainer(
     ...(stage === 'embed' && weight > 0
       ? { triplet: { ...triplet, weight, firstId, count: size, seed: train.seed } }
       : {}),
-  });
+  };
+}
+
+/** Tensors that a run changes: itself, or by adapters. */
+interface TrainedNames {
+  trained: readonly string[];
+  adapted: readonly string[];
+}
+
+function trainedNames(
+  opened: OpenedVla['opened'],
+  { trainable, lora }: VlaTrainParameters,
+): TrainedNames {
+  return {
+    trained: trainable.length === 0 ? [] : trainableNames(opened, trainable),
+    adapted: lora === null ? [] : trainableNames(opened, lora.targets),
+  };
 }
 
 /** Updates one after the other; the next batch is made ready while the engine works on this one. */
@@ -289,6 +345,7 @@ function stageTrainer(
   mix: ConversationMix,
   form: ExampleForm,
   begin: number,
+  closed: () => Promise<void>,
 ): StageTrainer {
   const { train } = form;
   let step = begin;
@@ -332,6 +389,7 @@ function stageTrainer(
     async close() {
       await ahead?.batch.catch(() => {});
       await trainer.close();
+      await closed();
       await mix.close();
     },
   };
@@ -356,9 +414,15 @@ function summarizeVla(rows: Float64Array, seconds: number, train: VlaTrainParame
   };
 }
 
-function parametersOf(tensors: readonly CheckpointTensor[], names: readonly string[]): number {
-  const wanted = new Set(names);
-  return tensors
-    .filter(({ name }) => wanted.has(name))
-    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+/** Values that are trained. */
+function parametersOf(
+  tensors: readonly CheckpointTensor[],
+  { trained, adapted }: TrainedNames,
+  { lora }: VlaTrainParameters,
+): number {
+  return tensors.reduce((sum, { name, shape }) => {
+    const own = trained.includes(name) ? shape.reduce((a, b) => a * b, 1) : 0;
+    const adapters = adapted.includes(name) ? lora!.rank * (shape[0]! + shape[1]!) : 0;
+    return sum + own + adapters;
+  }, 0);
 }

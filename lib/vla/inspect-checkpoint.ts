@@ -4,8 +4,8 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
 import { ioError, isMissing } from '../files.js';
-import { readJson } from '../model/read-json.js';
 import { finishCommit, readFiles } from '../model/file-set.js';
+import { readJson } from '../model/read-json.js';
 import {
   type CheckpointPart,
   type CheckpointTensor,
