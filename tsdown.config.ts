@@ -24,6 +24,7 @@ export default defineConfig([
       'bench/results': 'bench/study/main.ts',
       'bench/results-train': 'bench/study/train-main.ts',
       'bench/results-vla-train': 'bench/vla/train-main.ts',
+      'bench/results-vla': 'bench/vla/main.ts',
     },
     format: 'esm',
     clean: true,

@@ -8,6 +8,7 @@ import {
   compareAnswers,
   type EncodedQuestion,
   isScored,
+  kAnswerRoom,
   summarizeAnswers,
 } from '../eval/answer-questions.js';
 import type { NamedPlanner } from '../eval/evaluate.js';
@@ -101,11 +102,12 @@ export interface QuestionRun extends VlaFlags {
 export async function evaluateQuestions(run: QuestionRun): Promise<void> {
   const { model: directory, signal, onProgress } = run;
   const { settings, tokenizer } = await openVla(directory);
-  const { image, template, answerTokens, wording } = settings;
+  const { image, template, wording } = settings;
   const { split, questions: path } = run;
   const set = { path, ...(split === undefined ? {} : { splits: [split] }) };
   const mix = await openConversations([set], {
-    ...{ tokenizer, template, answerTokens, signal },
+    ...{ tokenizer, template, signal },
+    answerTokens: kAnswerRoom,
     imageSize: image.size,
     ...(wording?.system === undefined ? {} : { system: wording.system }),
   });

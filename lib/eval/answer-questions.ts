@@ -38,6 +38,9 @@ export interface AnswerOptions extends AnswerTextOptions {
   onProgress?: (done: number) => void;
 }
 
+/** Tokens for the answers of a file of questions, so that none is left out because its right answer is long. */
+export const kAnswerRoom = 512;
+
 /** Accuracy over some questions. */
 export interface AnswerFigures {
   n: number;
