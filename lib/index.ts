@@ -241,6 +241,7 @@ export {
 } from './tokens/tokenizer-files.js';
 export type {
   CheckpointEvent,
+  ConversationData,
   DoneEvent,
   EvalEvent,
   GroupFigures,
@@ -311,8 +312,18 @@ export {
   type CreateVlaOptions,
   createVla,
 } from './vla-train/create-vla.js';
+export { type ExportVlaOptions, exportVla } from './vla-train/export-vla.js';
+export { trainVla } from './vla-train/train-vla.js';
+export type { VlaTrainOptions } from './vla-train/vla-options.js';
+export {
+  kVlaStages,
+  type VlaStage,
+  type VlaTrainParameters,
+  vlaRecipe,
+} from './vla-train/vla-recipe.js';
 export type { VlaSizes } from './vla-train/vla-sizes.js';
-export { readVlaSettings, type VlaSchedule, type VlaSettings } from './vla/vla-settings.js';
+export { type OpenedVla, openVla } from './vla/open-vla.js';
+export { readVlaSettings, type VlaSettings } from './vla/vla-settings.js';
 export type { WarmStart } from './warm-start.js';
 export { loadModel, VlaModel } from './vla/vla-model.js';
 export { kVlaDefaults, type TokenRange, type VlaOptions } from './vla/vla-options.js';
@@ -345,6 +356,7 @@ export {
   type VlaPlanOptions,
   type VlaPrompt,
 } from './vla/vla-planner.js';
+export { type AnswerSettings, answerText, type AnswerTextOptions } from './vla/answer-text.js';
 export { headingsOfPath, type PathHeadingOptions, posesOfPath } from './vla/path-heading.js';
 export type { VlaReduce } from './vla/reduce-plans.js';
 export {

@@ -86,6 +86,7 @@ export interface NativeVlaSample extends NativeVlaInput {
   steps: number;
   rule: 'released' | 'integrated' | 'renoise';
   decode: 'argmax' | 'median' | 'sample';
+  lastDecode: 'argmax' | 'median' | 'sample';
   temperature: number;
   topK: number;
   schedule:

@@ -10,11 +10,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { planConversation } from '../lib/camera/plan-conversation.js';
 import { writeCameraData } from '../lib/camera/write.js';
 import { cameraCommand } from '../lib/cli/camera.js';
+import {
+  kPlanWording,
+  openConversations,
+  planConversation,
+  readImage,
+  scenePrompt,
+  TextTokenizer,
+} from '../lib/index.js';
 import { readScenarios } from '../lib/scenario/read.js';
 import type { ScenarioWindow } from '../lib/scenario/types.js';
+import { smallTokenizerFiles } from './support/small-tokenizer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wam-flow-camera-'));
 let windows: readonly ScenarioWindow[];
@@ -119,6 +127,38 @@ describe('wam-flow camera', () => {
         ],
         fields,
       });
+    }
+  });
+
+  test('writes what openConversations and VlaPlanner take as the same prompt', async () => {
+    const output = join(folder, 'opened');
+    await run('--output', output, '--size', '32', '--limit', '6', '--plans', '--questions');
+    const tokenizer = new TextTokenizer(smallTokenizerFiles(), { imageTokens: 4 });
+    const options = { tokenizer, imageSize: 24, answerTokens: 400 };
+    const sets = ['plans', 'questions'].map((name) => ({
+      path: join(output, `${name}.jsonl`),
+      name,
+    }));
+    await using mix = await openConversations(sets, options);
+    for (const { rows, used, skipped } of mix.summary) expect([used, skipped]).toEqual([rows, {}]);
+    const shown = windows.slice(0, 6);
+    for (let i = 0; i < mix.summary[0].used; ++i) {
+      const got = await mix.at('plans', i);
+      const k = shown.findIndex(({ id }) => got.id === `${id}-plan`);
+      const { fields, waypoints } = planConversation(shown[k]);
+      expect(got).toMatchObject({ kind: 'plan', form: 'numbers' });
+      const numbers = [...got.ids].filter((_, at) => got.counted[at]);
+      expect(tokenizer.numbers.decodeAll(numbers)).toEqual(waypoints);
+      const name = `${String(k).padStart(6, '0')}.png`;
+      const picture = await readImage(join(output, 'images', name));
+      const wording = { user: kPlanWording, imageSize: 24 };
+      const prompt = await scenePrompt(tokenizer, wording, { images: [picture], fields });
+      expect([...got.ids.slice(0, got.answerStart)]).toEqual([...Array.from(prompt.ids)]);
+      expect(got.pixels).toEqual(prompt.pixels);
+    }
+    const questions = rowsOf(join(output, 'questions.jsonl'));
+    for (const [i, { id, kind, answer }] of questions.entries()) {
+      expect(await mix.at('questions', i)).toMatchObject({ id, kind, answer, form: 'text' });
     }
   });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { adaptCommand } from '../lib/cli/adapt.js';
 import { alignCommand } from '../lib/cli/align.js';
 import { averageCommand } from '../lib/cli/average.js';
 import { cameraCommand } from '../lib/cli/camera.js';
@@ -9,6 +10,7 @@ import { curvesCommand } from '../lib/cli/curves.js';
 import { demoCommand } from '../lib/cli/demo.js';
 import { doctorCommand } from '../lib/cli/doctor.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
+import { exportCommand } from '../lib/cli/export.js';
 import { generateCommand } from '../lib/cli/generate.js';
 import { inspectCommand } from '../lib/cli/inspect.js';
 import { planCommand } from '../lib/cli/plan.js';
@@ -22,6 +24,8 @@ const kCommands: Command[] = [
   trainCommand(),
   alignCommand(),
   createCommand(),
+  adaptCommand(),
+  exportCommand(),
   averageCommand(),
   curvesCommand(),
   evaluateCommand(),

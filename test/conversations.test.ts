@@ -17,6 +17,7 @@ import {
   TextTokenizer,
   WamFlowError,
 } from '../lib/index.js';
+import { splitMix32 } from '../lib/scenario/random.js';
 import { smallTokenizerFiles } from './support/small-tokenizer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wam-flow-conversations-'));
@@ -234,6 +235,40 @@ describe('rows', () => {
       used: 1,
       skipped: { 'no answer': 3, pictures: 3, 'special text': 3, 'too long': 2 },
     });
+  });
+
+  test('behind the first 256 are judged as those, most of them without being encoded', async () => {
+    const words = ['left', 'right.', '道路', 'ü', '1.25', '-3.00,', 'x9', '(', '\n', '🚗', 'lane '];
+    const random = splitMix32(7);
+    const text = (most: number) => {
+      const n = 1 + Math.floor(random() * most);
+      return Array.from({ length: n }, () => words[Math.floor(random() * words.length)]).join(' ');
+    };
+    const rows = Array.from({ length: 250 }, (_, i) => {
+      const answer = random() < 0.8 ? text(14) : formatNumberList(new Float64Array(16), numbers);
+      return row(text(40), answer, { id: `${i}`, ...(i % 3 ? { image: 'images/0.png' } : {}) });
+    });
+    const options = { answerTokens: 16, maxTokens: 90 };
+    await using encoded = await open(file(rows), options);
+    const simple = Array.from({ length: 256 }, () => row('q', 'left'));
+    await using judged = await open(file([...simple, ...rows]), options);
+    const { skipped, used } = encoded.summary[0];
+    expect(judged.summary[0]).toMatchObject({ skipped, used: used + 256 });
+    expect(skipped['answer too long']).toBeGreaterThan(20);
+    expect(skipped['too long']).toBeGreaterThan(20);
+    expect(used).toBeGreaterThan(50);
+    for (let i = 0; i < used; ++i) {
+      const [a, b] = await Promise.all([encoded.at(0, i), judged.at(0, 256 + i)]);
+      expect(b).toEqual({ ...a, set: b.set });
+    }
+  });
+
+  test('belong to who asked for them', async () => {
+    await using mix = await open(file([row('q', 'left', { image: 'images/0.png' })]));
+    const first = await mix.at(0, 0);
+    const second = structuredClone(first);
+    for (const array of [first.ids, first.counted, first.imageMask, first.pixels!]) array.fill(9);
+    expect(await mix.at(0, 0)).toEqual(second);
   });
 
   test('are chosen by kind and split', async () => {

@@ -169,7 +169,7 @@ describe('conversationTexts', () => {
   it.each(['{', '{"a":1}', '{"conversations":[3]}', 'null'])('refuses %s', async (text) => {
     writeFileSync(file, `${text}\n`);
     await expect(read()).rejects.toMatchObject({
-      code: 'ERR_SCENARIO',
+      code: 'ERR_CONVERSATION',
       message: expect.stringContaining(`${file}:1`),
     });
   });

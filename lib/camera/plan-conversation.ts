@@ -84,7 +84,7 @@ function fieldsOf({ recording, ego, t0, command }: ScenarioWindow): PlanFields {
 
 /** x and y of each waypoint; null where they are not known. */
 function drivenBy(window: ScenarioWindow): number[] | null {
-  if (window.expert) return window.expert.flatMap(([x, y]) => [x, y]);
+  if (window.expert) return window.expert.flatMap((pose) => pose.slice(0, 2));
   const { poses, valid } = futureFromWindow(window);
   if (valid < kWaypoints) return null;
   return [...poses].filter((_, i) => i % 3 < 2);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { adaptCommand } from './adapt.js';
 import { alignCommand } from './align.js';
 import { averageCommand } from './average.js';
 import { cameraCommand } from './camera.js';
@@ -9,6 +10,7 @@ import { curvesCommand } from './curves.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { exportCommand } from './export.js';
 import { generateCommand } from './generate.js';
 import { inspectCommand } from './inspect.js';
 import { packageVersion } from './package-info.js';
@@ -27,6 +29,8 @@ const program = new Command('wam-flow')
   .addCommand(trainCommand())
   .addCommand(alignCommand())
   .addCommand(createCommand())
+  .addCommand(adaptCommand())
+  .addCommand(exportCommand())
   .addCommand(averageCommand())
   .addCommand(curvesCommand())
   .addCommand(evaluateCommand())

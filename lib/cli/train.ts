@@ -3,15 +3,26 @@ import { WamFlowError } from '../errors.js';
 import type { TrainStage } from '../train/events.js';
 import type { TrainOptions } from '../train/options.js';
 import { train } from '../train/train.js';
+import { trainVla } from '../vla-train/train-vla.js';
+import type { VlaTrainOptions } from '../vla-train/vla-options.js';
+import type { VlaStage } from '../vla-train/vla-recipe.js';
 import { defineCommand } from './command.js';
 import { deviceOf } from './device-flags.js';
 import { pick, readRecipe } from './recipe-flags.js';
 import { withInterrupt } from './run.js';
 import { addTrainingFlags, reportTraining, type TrainingFlags } from './training-flags.js';
+import {
+  addConversationFlags,
+  type ConversationFlags,
+  isJanusDirectory,
+  kVlaBrief,
+  vlaTrainOptions,
+} from './vla-flags.js';
 
-interface TrainCommandOptions extends TrainingFlags {
-  stage: Exclude<TrainStage, 'align'>;
+interface TrainCommandOptions extends TrainingFlags, ConversationFlags {
+  stage: Exclude<TrainStage, 'align'> | Exclude<VlaStage, 'adapt'>;
   data?: string[];
+  conversations?: string[];
   cut: boolean;
   model?: string;
   tokenizer?: string;
@@ -28,16 +39,24 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--stage <name>',
-        'sft: a planner; distill: few steps from many; tokenizer: a numeric table by triplet margin',
+        'sft: a planner; distill: few steps from many; tokenizer: a numeric table by triplet margin; ' +
+          'causal, embed, pretrain and sft of a vision-language model, which --model names',
       )
-        .choices(['sft', 'distill', 'tokenizer'])
+        .choices(['sft', 'distill', 'tokenizer', 'causal', 'embed', 'pretrain'])
         .default('sft'),
     )
     .option('--data <path...>', 'folders or files of scenarios (sft)')
+    .option(
+      '--conversations <file...>',
+      'files of conversations, path or path=weight (vision-language models)',
+    )
     .option('--listed <path...>', 'more scenarios; of these the listed windows alone (sft)')
     .option('--split <name...>', 'splits to train on (default: train)')
     .option('--no-cut', 'train on the listed windows alone, cut none from the tracks')
-    .option('--model <name>', 'mini (from random weights) or a model folder to start from')
+    .option(
+      '--model <name>',
+      'mini (from random weights), or a model folder or Janus directory to start from',
+    )
     .addOption(
       new Option(
         '--decoder <kind>',
@@ -46,19 +65,53 @@ export function trainCommand(): Command {
     )
     .option('--tokenizer <dir>', 'table of stage tokenizer, for configurations that use one')
     .option('--config <file>', 'recipe: JSON with any of "model", "train", "cut"');
-  return addTrainingFlags(command, {
+  return addTrainingFlags(addConversationFlags(command), {
     set: 'model.hidden_size=128, train.copies=4',
-    batch: 'windows (or triplets) an update',
+    batch: 'windows (or triplets, conversations) an update',
     maxBatch: 2 ** 20,
     checkpointEvery: 500,
   }).action((options: TrainCommandOptions) =>
-    withInterrupt((signal) =>
-      reportTraining(train(trainOptions(options, signal)), options, signal, {
-        label: 'train',
-        brief: ['loss', 'orderViolations', 'windowsPerSecond'],
-      }),
-    ),
+    withInterrupt(async (signal) => {
+      const stage = await vlaStageOf(options);
+      const events = stage
+        ? trainVla(vlaOptions(stage, options, signal))
+        : train(trainOptions(options, signal));
+      const brief = stage ? kVlaBrief : ['loss', 'orderViolations', 'windowsPerSecond'];
+      await reportTraining(events, options, signal, { label: 'train', brief });
+    }),
   );
+}
+
+/** The stage, when it is one of a vision-language model: by its name, or by the model that is trained. */
+async function vlaStageOf({
+  stage,
+  model,
+  output,
+  resume,
+  conversations,
+}: TrainCommandOptions): Promise<VlaStage | undefined> {
+  if (stage === 'causal' || stage === 'embed' || stage === 'pretrain') return stage;
+  const folder = resume ? output : model;
+  if (stage !== 'sft') return undefined;
+  const isVla = folder !== undefined && (await isJanusDirectory(folder));
+  if (isVla) return stage;
+  if (conversations === undefined) return undefined;
+  throw usage('--conversations: --model names no Janus directory');
+}
+
+function vlaOptions(
+  stage: VlaStage,
+  options: TrainCommandOptions,
+  signal: AbortSignal,
+): VlaTrainOptions {
+  const needless = ['data', 'listed', 'tokenizer', 'decoder'].filter(
+    (key) => options[key as keyof TrainCommandOptions] !== undefined,
+  );
+  if (!options.cut) needless.push('no-cut');
+  if (needless.length > 0) {
+    throw usage(`stage ${stage} of a vision-language model takes no --${needless.join(', --')}`);
+  }
+  return vlaTrainOptions(stage, options.conversations, options, signal, '--conversations');
 }
 
 /** The options of {@link train} that a command line means. */
@@ -68,6 +121,9 @@ function trainOptions(options: TrainCommandOptions, signal: AbortSignal): TrainO
     throw usage('--model: a model folder has its configuration; leave model.* out of the recipe');
   }
   const { stage, output, steps, batch, lr, seed } = options;
+  for (const name of ['conversations', 'kinds', 'trainable'] as const) {
+    if (options[name] !== undefined) throw usage(`--${name} is for vision-language models`);
+  }
   const given = Object.fromEntries(
     Object.entries({ steps, batch, lr, seed }).filter(([, value]) => value !== undefined),
   );

@@ -83,7 +83,15 @@ export async function reportTraining(
   }
 }
 
-function describeStart({ stage, data, scenes, output, ...event }: StartEvent): string {
+function describeStart({
+  stage,
+  data,
+  scenes,
+  conversations,
+  memory,
+  output,
+  ...event
+}: StartEvent): string {
   const lines = [
     `${stage}: ${integer(event.parameters)} parameters, ${event.threads} threads, ` +
       `${integer(event.step)} of ${integer(event.steps)} updates made`,
@@ -99,5 +107,21 @@ function describeStart({ stage, data, scenes, output, ...event }: StartEvent): s
         `${data.recordings} recordings, split ${data.splits.join(', ')}`,
     );
   }
+  if (memory) {
+    const { total, ...parts } = memory;
+    const list = Object.entries(parts).map(([part, bytes]) => `${part} ${megabytes(bytes)}`);
+    lines.push(`memory: ${megabytes(total)} (${list.join(', ')})`);
+  }
+  for (const { name, used, rows, weight, skipped } of conversations?.sets ?? []) {
+    const reasons = Object.entries(skipped).map(([why, n]) => `${integer(n)} ${why}`);
+    lines.push(
+      `conversations: ${integer(used)} of ${integer(rows)} in ${name}, weight ${weight}` +
+        (reasons.length > 0 ? ` (left out: ${reasons.join(', ')})` : ''),
+    );
+  }
   return [...lines, `output: ${output}`].join('\n');
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 }

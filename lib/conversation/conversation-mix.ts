@@ -62,7 +62,7 @@ const kProgressMs = 100;
 /**
  * Opens files of conversations and looks at every row once (docs/conversations.md).
  *
- * Memory: 16 bytes a row that is used, and the pictures of `cacheBytes`.
+ * Memory: 16 bytes a row that is used, the pictures of `cacheBytes`, and 64 MiB of tokens a set.
  *
  * @throws WamFlowError (the promise rejects) `ERR_CONVERSATION` with file and line where a row is not of the form, or
  *   where a set has no row left; `ERR_IO`, `ERR_ARGUMENT`, `ERR_RANGE`; the signal's reason when it aborts.
@@ -109,7 +109,7 @@ export async function openConversations(
 /** Conversations of several files, mixed by weight. Made by {@link openConversations}. */
 export class ConversationMix {
   readonly summary: readonly ConversationSummary[];
-  /** Of contents and options, of all but the pictures' content: two mixes with the same one give the same batches. */
+  /** Of contents and options, of all but the pictures' content: mixes with the same one give the same batches. */
   readonly fingerprint: string;
   /** Conversations that are used, of all sets. */
   readonly size: number;
@@ -140,10 +140,13 @@ export class ConversationMix {
       used: size,
       skipped: { ...skipped },
     }));
-    const { imageSize } = options;
-    const parts = sets.map(({ digest, source: { weight } }) => [weight, digest]);
+    const { tokenizer: _, ...rest } = options;
+    const parts = sets.map(({ digest, source }) => {
+      const { weight, kinds, splits } = source;
+      return [digest, weight, kinds && [...kinds], splits && [...splits]];
+    });
     this.fingerprint = createHash('sha256')
-      .update(JSON.stringify([parts, imageSize]))
+      .update(JSON.stringify([parts, rest]))
       .digest('hex');
   }
 
@@ -220,11 +223,11 @@ export class ConversationMix {
   }
 
   #loadBatch(step: number, count: number, seed: number): Promise<Loaded[]> {
-    const draws = async () => {
-      const first = step * count;
-      return Array.from({ length: count }, (_, k) => this.#order.at(seed, first + k));
+    const load = async () => {
+      const draws = this.#order.take(seed, step * count, count);
+      return mapSome(draws, kLoads, (draw) => this.#load(draw));
     };
-    return this.#run(draws().then((rows) => mapSome(rows, kLoads, (draw) => this.#load(draw))));
+    return this.#run(load());
   }
 
   /** Files stay open until `work` ends. */
@@ -239,7 +242,7 @@ export class ConversationMix {
     const set = this.#sets[draw.set];
     const used = await set.at(draw.row);
     const pictures: Uint8Array[] = [];
-    for (const image of used.row.images) {
+    for (const image of used.images) {
       try {
         pictures.push(await this.#pictures.get(join(set.folder, image)));
       } catch (error) {
@@ -250,14 +253,14 @@ export class ConversationMix {
     return { ...used, set, pictures };
   }
 
-  #finish({ row, encoded, line, set, pictures }: Loaded): EncodedConversation {
+  /** Arrays of its own, which the caller may write to. */
+  #finish({ id, kind, answer, encoded, set, pictures }: Loaded): EncodedConversation {
+    const { ids, imageMask, answerStart, counted, form } = encoded;
     return {
-      id: row.id ?? String(line),
-      kind: row.kind,
-      set: set.source.name,
-      ...encoded,
+      ...{ id, kind, set: set.source.name, form, answerStart },
+      ...{ ids: ids.slice(), imageMask: imageMask.slice(), counted: counted.slice() },
       ...(pictures.length === 0 ? {} : { pixels: toPixels(pictures, this.#options.imageSize) }),
-      ...(row.answer === undefined ? {} : { answer: row.answer }),
+      ...(answer === undefined ? {} : { answer }),
     };
   }
 }

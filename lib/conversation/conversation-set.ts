@@ -4,16 +4,16 @@ import { WamFlowError } from '../errors.js';
 import type { ConversationFile } from './conversation-file.js';
 import type { EncodedRow, RowEncoder, SkipReason } from './encode-row.js';
 import { LineIndex } from './line-index.js';
+import { LruCache } from './lru-cache.js';
 import type { CheckedSource } from './options.js';
 import { type ConversationRow, parseRow } from './row.js';
 
-/** A row that is used, with its tokens. */
-export interface UsedRow {
-  row: ConversationRow;
+/** A row that is used, with its tokens. Not to be written to. */
+export interface UsedRow extends Pick<ConversationRow, 'images' | 'kind' | 'answer'> {
+  id: string;
   encoded: EncodedRow;
   /** File and line, for errors. */
   where: string;
-  line: number;
 }
 
 /** How opening goes on. */
@@ -23,6 +23,10 @@ export interface OpenHooks {
   progress: (rows: number, bytes: number) => void;
 }
 
+/** Rows that are encoded when a file is opened: so that what is wrong with all of them shows at once. */
+const kSampled = 256;
+const kTokenBytes = 1 << 26; // of encoded rows that are kept
+
 const kSliceMs = 8; // the event loop gets a turn this often
 
 /** One file of conversations: which of its lines are used, and where they lie. */
@@ -31,11 +35,12 @@ export class ConversationSet {
   /** Rows of the file. */
   rows = 0;
   readonly skipped: Partial<Record<SkipReason, number>> = {};
-  /** Of the file's content and what was made of it: 64 hexadecimal digits. */
+  /** Of the file's content, of how its first rows are encoded and how many are used: 64 hexadecimal digits. */
   digest = '';
   readonly #file: ConversationFile;
   readonly #encoder: RowEncoder;
   readonly #lines = new LineIndex();
+  readonly #kept = new LruCache<number, UsedRow>(kTokenBytes, bytesOf);
 
   constructor(source: CheckedSource, file: ConversationFile, encoder: RowEncoder) {
     this.source = source;
@@ -63,13 +68,9 @@ export class ConversationSet {
     for await (const line of this.#file.lines()) {
       if (this.rows === 0 && /^\uFEFF?\[/.test(line.text)) throw isArray(this.#file.where(line));
       this.rows += 1;
-      const used = this.#use(line.text, this.#file.where(line));
-      if (typeof used === 'string') {
-        this.skipped[used] = (this.skipped[used] ?? 0) + 1;
-      } else {
-        this.#lines.push(line);
-        updateWith(ids, used.encoded);
-      }
+      const skipped = this.#look(line.text, this.#file.where(line), ids);
+      if (skipped === null) this.#lines.push(line);
+      else this.skipped[skipped] = (this.skipped[skipped] ?? 0) + 1;
       if (performance.now() < until) continue;
       progress(this.rows, line.offset);
       await setImmediate();
@@ -78,30 +79,53 @@ export class ConversationSet {
     }
     signal?.throwIfAborted();
     this.#lines.trim();
-    this.digest = ids.update(this.#file.sha256).digest('hex');
+    this.digest = ids.update(`${this.#file.sha256} ${this.size}`).digest('hex');
   }
 
   /** Row `index` of those that are used, in the order of the file. */
   async at(index: number): Promise<UsedRow> {
+    const kept = this.#kept.get(index);
+    if (kept) return kept;
     const line = this.#lines.at(index);
     const where = this.#file.where(line);
-    const used = this.#use(await this.#file.read(line), where);
-    if (typeof used !== 'string') return { ...used, where, line: line.number };
-    throw new WamFlowError('ERR_CONVERSATION', `${where}: the file changed since it was opened`);
+    const {
+      id = String(line.number),
+      kind,
+      images,
+      answer,
+      ...row
+    } = parseRow(where, await this.#file.read(line));
+    const encoded = this.#encoder.encode({ id, kind, images, answer, ...row });
+    if (typeof encoded === 'string') {
+      const changed = `the file changed since it was opened (${encoded})`;
+      throw new WamFlowError('ERR_CONVERSATION', `${where}: ${changed}`);
+    }
+    const used = { id, kind, images, answer, encoded, where };
+    this.#kept.set(index, used);
+    return used;
   }
 
   close(): Promise<void> {
+    this.#kept.clear();
     return this.#file.close();
   }
 
-  #use(text: string, where: string): { row: ConversationRow; encoded: EncodedRow } | SkipReason {
+  #look(text: string, where: string, ids: Hash): SkipReason | null {
     const row = parseRow(where, text);
     const { kinds, splits } = this.source;
     if (kinds && !kinds.has(row.kind)) return 'other kind';
     if (splits && (row.split === undefined || !splits.has(row.split))) return 'other split';
+    if (this.#lines.size >= kSampled) return this.#encoder.check(row);
     const encoded = this.#encoder.encode(row);
-    return typeof encoded === 'string' ? encoded : { row, encoded };
+    if (typeof encoded === 'string') return encoded;
+    updateWith(ids, encoded);
+    return null;
   }
+}
+
+/** Roughly: its arrays, and what a few objects take. */
+function bytesOf({ encoded, where }: UsedRow): number {
+  return encoded.ids.byteLength * 1.5 + 2 * where.length + 1000;
 }
 
 function updateWith(hash: Hash, { ids, answerStart, counted }: EncodedRow): void {

@@ -45,16 +45,23 @@ export class DrawOrder {
     this.#shares = shares;
   }
 
-  /** @throws WamFlowError `ERR_RANGE` beyond 2^32 draws. */
-  at(seed: number, draw: number): Draw {
-    if (draw >= kMaxDraws) {
-      throw argumentError('step', `less than ${kMaxDraws} draws in all`, draw, 'ERR_RANGE');
+  /**
+   * Draws `first` to `first + count` - 1.
+   *
+   * @throws WamFlowError `ERR_RANGE` beyond 2^32 draws
+   */
+  take(seed: number, first: number, count: number): Draw[] {
+    if (first + count > kMaxDraws) {
+      throw argumentError('step', `at most ${kMaxDraws} draws in all`, first + count, 'ERR_RANGE');
     }
-    const set = this.#choose(seedKey(seed), draw);
-    const n = this.#only < 0 ? this.#takenBefore(seed, draw, set) : draw;
-    const size = this.#sizes[set];
-    const epoch = Math.floor(n / size);
-    return { set, row: this.#permutation(seed, set, epoch).at(n % size) };
+    const key = hashKey(kChoice, seed);
+    const taken = this.#takenBefore(seed, key, first);
+    return Array.from({ length: count }, (_, k) => {
+      const set = this.#choose(key, first + k);
+      const n = taken[set]++;
+      const size = this.#sizes[set];
+      return { set, row: this.#permutation(seed, set, Math.floor(n / size)).at(n % size) };
+    });
   }
 
   #choose(key: number, draw: number): number {
@@ -63,23 +70,24 @@ export class DrawOrder {
     return this.#shares.findIndex((end) => value < end);
   }
 
-  /** How often a set is taken by the draws before one: counted from the block's begin on. */
-  #takenBefore(seed: number, draw: number, set: number): number {
+  /** How often each set is taken by the draws before one: counted from the begin of its block on. */
+  #takenBefore(seed: number, key: number, draw: number): Float64Array {
+    if (this.#only >= 0) return new Float64Array(this.#sizes.length).fill(draw);
     if (this.#counts.seed !== seed) {
       this.#counts = { seed, blocks: [new Float64Array(this.#sizes.length)] };
     }
-    const key = seedKey(seed);
     const { blocks } = this.#counts;
+    const countOn = (before: Float64Array, from: number, to: number): Float64Array => {
+      const counts = before.slice();
+      for (let k = from; k < to; ++k) counts[this.#choose(key, k)] += 1;
+      return counts;
+    };
     const block = Math.floor(draw / kBlock);
     while (blocks.length <= block) {
       const from = (blocks.length - 1) * kBlock;
-      const counts = blocks[blocks.length - 1].slice();
-      for (let k = from; k < from + kBlock; ++k) counts[this.#choose(key, k)] += 1;
-      blocks.push(counts);
+      blocks.push(countOn(blocks[blocks.length - 1], from, from + kBlock));
     }
-    let taken = blocks[block][set];
-    for (let k = block * kBlock; k < draw; ++k) if (this.#choose(key, k) === set) taken += 1;
-    return taken;
+    return countOn(blocks[block], block * kBlock, draw);
   }
 
   #permutation(seed: number, set: number, epoch: number): Permutation {
@@ -94,8 +102,4 @@ export class DrawOrder {
     }
     return known.permutation;
   }
-}
-
-function seedKey(seed: number): number {
-  return hashKey(kChoice, seed);
 }

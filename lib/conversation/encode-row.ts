@@ -1,5 +1,5 @@
 import { WamFlowError } from '../errors.js';
-import { buildModelInput } from '../prompt/model-input.js';
+import { buildModelInput, type ModelInput } from '../prompt/model-input.js';
 import { answerMarker } from '../tokens/conversation-template.js';
 import { assemblePrompt, type PromptTurn } from '../tokens/prompt.js';
 import { formatNumberList, parseNumberList } from '../tokens/text-form.js';
@@ -38,6 +38,21 @@ export interface EncodedRow {
   form: 'text' | 'numbers';
 }
 
+/** What a conversation is put together from. */
+interface Parts {
+  system: string;
+  /** Turns before the answer; those of the system are left out of the prompt. */
+  before: RowTurn[];
+  /** Numbers in the notation of the vocabulary. */
+  answer: string;
+  isText: boolean;
+  images: number;
+}
+
+/** The longest sequence that can be asked for. */
+const kMost = 2 ** 24;
+/** Tokens that may come around a text: a space, begin and end of sentence. */
+const kAround = 4;
 /** What LLaVA writes in the place of a picture. */
 const kLlavaImage = '<image>';
 /** Four numbers between commas and more. */
@@ -63,35 +78,42 @@ export class RowEncoder {
     ].map(({ text }) => text);
   }
 
+  /**
+   * Why a row cannot be used, or null. Most rows are not encoded for it, which would take half a millisecond each: no text
+   * has more tokens than bytes.
+   */
+  check(row: ConversationRow): SkipReason | null {
+    const { tokenizer, answerTokens, maxTokens } = this.#options;
+    const parts = this.#partsOf(row);
+    if (typeof parts === 'string') return parts;
+    if (this.#isAnswerTooLong(parts)) return 'answer too long';
+    const { isText, images } = parts;
+    const room = isText ? answerTokens : 0;
+    const most =
+      Buffer.byteLength(this.#prompt(parts)) +
+      room +
+      kAround +
+      images * (tokenizer.imageTokens + 3);
+    if (most <= maxTokens) return null;
+    const encoded = this.encode(row);
+    return typeof encoded === 'string' ? encoded : null;
+  }
+
   encode(row: ConversationRow): EncodedRow | SkipReason {
-    const { tokenizer, answerTokens, maxTokens, maxImages } = this.#options;
-    const last = row.turns.findLastIndex(({ role }) => role === 'assistant');
-    const turns = row.turns.slice(0, last + 1);
-    const answer = turns.at(-1)?.text.trim() ?? '';
-    if (answer === '') return 'no answer';
-    if (row.images.length > maxImages) return 'pictures';
-    if (this.#isReserved(turns)) return 'special text';
-    const placed = this.#placePictures(turns.slice(0, -1), row.images.length);
-    if (!placed) return 'pictures';
-
-    const numbers = this.#numbersOf(answer);
-    if (numbers === 'numbers') return 'numbers';
-    const isText = numbers === null;
-    // Known without encoding: no token has more characters than the longest.
-    if (isText && answer.length > answerTokens * tokenizer.longestToken) return 'answer too long';
-    const input = this.#build(placed, numbers ?? answer, row.images.length);
-    if (!input) return 'too long';
-
+    const { tokenizer, answerTokens, maxTokens } = this.#options;
+    const parts = this.#partsOf(row);
+    if (typeof parts === 'string') return parts;
+    const { isText } = parts;
+    const input = this.#build(parts, maxTokens);
+    if (!input) return this.#isAnswerTooLong(parts) ? 'answer too long' : 'too long';
     const { answerStart } = input;
-    const end = tokenizer.special.endOfSentence.id;
-    const found = input.ids.indexOf(end, answerStart);
-    const words = found < 0 ? input.ids.length : found;
-    if (isText && words + 1 - answerStart > answerTokens) return 'answer too long';
-    const length = isText ? answerStart + answerTokens : words + 1;
+    const end = this.#answerEnd(input);
+    if (isText && end - answerStart > answerTokens) return 'answer too long';
+    const length = isText ? answerStart + answerTokens : end;
     if (length > maxTokens) return 'too long';
     const ids = new Int32Array(length).fill(tokenizer.special.pad.id);
-    ids.set(input.ids.subarray(0, words));
-    ids[words] = end;
+    ids.set(input.ids.subarray(0, end - 1));
+    ids[end - 1] = tokenizer.special.endOfSentence.id;
     const imageMask = new Uint8Array(length);
     imageMask.set(input.imageMask.subarray(0, answerStart));
     const counted = new Uint8Array(length);
@@ -100,10 +122,47 @@ export class RowEncoder {
     return { ids, imageMask, answerStart, counted, form: isText ? 'text' : 'numbers' };
   }
 
-  /** The list in the notation of the vocabulary; null where the answer is a text, `numbers` where it is a wrong list. */
+  #partsOf(row: ConversationRow): Parts | SkipReason {
+    const { tokenizer, answerTokens, maxImages } = this.#options;
+    const last = row.turns.findLastIndex(({ role }) => role === 'assistant');
+    const turns = row.turns.slice(0, last + 1);
+    const answer = turns.at(-1)?.text.trim() ?? '';
+    if (answer === '') return 'no answer';
+    const images = row.images.length;
+    if (images > maxImages) return 'pictures';
+    if (this.#isReserved(turns)) return 'special text';
+    const before = this.#placePictures(turns.slice(0, -1), images);
+    if (!before) return 'pictures';
+    const numbers = this.#numbersOf(answer);
+    if (numbers === 'numbers') return 'numbers';
+    const isText = numbers === null;
+    // Known without encoding: no token has more characters than the longest.
+    if (isText && answer.length > answerTokens * tokenizer.longestToken) return 'answer too long';
+    const system = before.find(({ role }) => role === 'system')?.text ?? this.#options.system;
+    return { system, before, answer: numbers ?? answer, isText, images };
+  }
+
+  /** Of the answer alone: what is before the marker does not change its tokens. */
+  #isAnswerTooLong(parts: Parts): boolean {
+    const { answerTokens } = this.#options;
+    if (!parts.isText || Buffer.byteLength(parts.answer) + kAround <= answerTokens) return false;
+    const alone = this.#build({ ...parts, before: [], system: '', images: 0 }, kMost);
+    return !alone || this.#answerEnd(alone) - alone.answerStart > answerTokens;
+  }
+
+  /** Behind the end of sentence, which may have to be put there. */
+  #answerEnd({ ids, answerStart }: ModelInput): number {
+    const end = ids.indexOf(this.#options.tokenizer.special.endOfSentence.id, answerStart);
+    return (end < 0 ? ids.length : end) + 1;
+  }
+
+  /**
+   * The list in the notation of the vocabulary; null where the answer is a text, as all are without numeric tokens, `numbers`
+   * where it is a wrong list.
+   */
   #numbersOf(answer: string): string | null {
-    if (!kNumberList.test(answer)) return null;
     const { tokenizer, answerNumbers } = this.#options;
+    if (!tokenizer.hasNumbers || !kNumberList.test(answer)) return null;
     const { values, ok } = parseNumberList(answer, tokenizer.numbers, answerNumbers);
     return ok ? formatNumberList(values, tokenizer.numbers) : 'numbers';
   }
@@ -133,10 +192,8 @@ export class RowEncoder {
     return placed;
   }
 
-  /** Null where the sequence is too long. */
-  #build(before: readonly RowTurn[], answer: string, images: number) {
-    const { tokenizer, template, maxTokens } = this.#options;
-    const system = before.find(({ role }) => role === 'system')?.text ?? this.#options.system;
+  #prompt({ system, before, answer }: Parts): string {
+    const { tokenizer, template } = this.#options;
     const spoken = before
       .filter(({ role }) => role !== 'system')
       .map(
@@ -145,19 +202,23 @@ export class RowEncoder {
           text,
         }),
       );
-    const prompt = assemblePrompt({
+    return assemblePrompt({
       system,
       turns: [...spoken, { role: 'Assistant', text: answer }],
       endOfSentence: tokenizer.special.endOfSentence.text,
       template,
     });
+  }
+
+  /** Null where the sequence is too long. */
+  #build(parts: Parts, maxTokens: number): ModelInput | null {
     try {
-      return buildModelInput(tokenizer, prompt, {
+      return buildModelInput(this.#options.tokenizer, this.#prompt(parts), {
         purpose: 'training',
         padding: 'none',
         mask: 'answer',
         marker: this.#marker,
-        images,
+        images: parts.images,
         maxTokens,
       });
     } catch (error) {

@@ -1,23 +1,21 @@
 import { letterbox } from '../vision/letterbox.js';
 import { readImage } from '../vision/read-image.js';
+import { LruCache } from './lru-cache.js';
 
 /** Of bytes 0 to 255 the values that {@link letterbox} gives. */
 const kValues = Float32Array.from({ length: 256 }, (_, byte) =>
   Math.fround((Math.fround(Math.fround(byte) / 255) - 0.5) / 0.5),
 );
 
-/** Letterboxed pictures by path, as bytes; those that were not used for longest are given up first. */
+/** Letterboxed pictures by path, as bytes. */
 export class PictureCache {
   readonly #size: number;
-  readonly #maxBytes: number;
-  /** In the order of their last use. */
-  readonly #kept = new Map<string, Uint8Array>();
-  #bytes = 0;
+  readonly #kept: LruCache<string, Uint8Array>;
   readonly #loading = new Map<string, Promise<Uint8Array>>();
 
   constructor(size: number, maxBytes: number) {
     this.#size = size;
-    this.#maxBytes = maxBytes;
+    this.#kept = new LruCache(maxBytes, ({ length }) => length);
   }
 
   /**
@@ -26,19 +24,13 @@ export class PictureCache {
    * @throws (rejects) as `readImage`
    */
   async get(path: string): Promise<Uint8Array> {
-    const kept = this.#kept.get(path);
-    if (kept) {
-      this.#kept.delete(path);
-      this.#kept.set(path, kept);
-      return kept;
-    }
-    const waiting = this.#loading.get(path);
-    if (waiting) return waiting;
+    const kept = this.#kept.get(path) ?? this.#loading.get(path);
+    if (kept) return kept;
     const loading = this.#load(path);
     this.#loading.set(path, loading);
     try {
       const picture = await loading;
-      this.#keep(path, picture);
+      this.#kept.set(path, picture);
       return picture;
     } finally {
       this.#loading.delete(path);
@@ -47,22 +39,10 @@ export class PictureCache {
 
   clear(): void {
     this.#kept.clear();
-    this.#bytes = 0;
   }
 
   async #load(path: string): Promise<Uint8Array> {
     return (await letterbox(await readImage(path), { size: this.#size })).preview;
-  }
-
-  #keep(path: string, picture: Uint8Array): void {
-    if (picture.length > this.#maxBytes) return;
-    this.#kept.set(path, picture);
-    this.#bytes += picture.length;
-    for (const [oldest, { length }] of this.#kept) {
-      if (this.#bytes <= this.#maxBytes) return;
-      this.#kept.delete(oldest);
-      this.#bytes -= length;
-    }
   }
 }
 

@@ -3,8 +3,9 @@
 
 import { join } from 'node:path';
 import { WamFlowError } from '../errors.js';
+import type { FileData } from '../files.js';
 import { readJson } from './read-json.js';
-import { commitFiles, readFiles } from './file-set.js';
+import { commitFiles, type FileChanges, type FilePaths, readFiles } from './file-set.js';
 import {
   encodeSafetensors,
   type FloatTensor,
@@ -36,8 +37,9 @@ export interface ModelFiles<Config> {
   tensors: readonly FloatTensor[];
 }
 
-const kConfig = 'config.json';
-const kModel = 'model.safetensors';
+/** Names of the files. */
+export const kConfig = 'config.json';
+export const kModel = 'model.safetensors';
 const kOptimizer = 'optimizer.safetensors';
 const kState = 'trainer_state.json';
 const kMaxListed = 8;
@@ -70,31 +72,52 @@ export async function readTrainingFiles<Config>(
   directory: string,
   kind: ModelKind<Config>,
 ): Promise<(TrainingFiles & { config: Config }) | undefined> {
-  return readFiles(directory, [kConfig, kModel, kOptimizer, kState], async (paths) => {
-    if (!paths[kState]) return undefined;
-    const at = join(directory, kState);
-    const state = await readJson(paths[kState], at);
-    if (!isRecord(state) || !isRecord(state.files))
-      throw corrupt(at, 'expected an object with "files"');
-    const { files, ...rest } = state;
-    for (const name of [kConfig, kModel, kOptimizer] as const) {
-      if (!paths[name]) throw corrupt(directory, `${kState} is there but ${name} is not`);
-    }
-    const bind = (name: string) => (header: SafetensorsHeader) => {
-      if (header.metadata.get(kDigestKey) === (files as Record<string, unknown>)[name]) return;
-      throw corrupt(at, `belongs to another ${name} than the one beside it`);
-    };
+  return readFiles(directory, kTrainingNames, async (paths) => {
+    const training = await readTrainingState(directory, paths, (path, bind) =>
+      readSafetensors(path, bind),
+    );
+    if (!training) return undefined;
     const configAt = join(directory, kConfig);
     const config = kind.parse(await readJson(paths[kConfig] as string, configAt), configAt);
-    await readSafetensors(paths[kModel] as string, bind(kModel));
-    const optimizer = await readSafetensors(paths[kOptimizer] as string, bind(kOptimizer));
-    const tensors = [...optimizer.tensors].map(([name, tensor]) => ({
-      name,
-      shape: [...tensor.shape],
-      data: toFloat32(tensor, name),
-    }));
-    return { config, tensors, state: rest };
+    return { config, ...training };
   });
+}
+
+/** The files that {@link readTrainingState} needs, for {@link readFiles}. */
+export const kTrainingNames = [kConfig, kModel, kOptimizer, kState] as const;
+
+/**
+ * Reads optimizer.safetensors and trainer_state.json; undefined when there is no state.
+ *
+ * @param checkModel gives the header of model.safetensors to `bind`, which refuses a file of another moment.
+ * @throws WamFlowError `ERR_CHECKPOINT_CORRUPT`, `ERR_IO`
+ */
+export async function readTrainingState(
+  directory: string,
+  paths: FilePaths<(typeof kTrainingNames)[number]>,
+  checkModel: (path: string, bind: (header: SafetensorsHeader) => void) => Promise<unknown>,
+): Promise<TrainingFiles | undefined> {
+  if (!paths[kState]) return undefined;
+  const at = join(directory, kState);
+  const state = await readJson(paths[kState], at);
+  if (!isRecord(state) || !isRecord(state.files))
+    throw corrupt(at, 'expected an object with "files"');
+  const { files, ...rest } = state;
+  for (const name of [kConfig, kModel, kOptimizer] as const) {
+    if (!paths[name]) throw corrupt(directory, `${kState} is there but ${name} is not`);
+  }
+  const bind = (name: string) => (header: SafetensorsHeader) => {
+    if (header.metadata.get(kDigestKey) === (files as Record<string, unknown>)[name]) return;
+    throw corrupt(at, `belongs to another ${name} than the one beside it`);
+  };
+  await checkModel(paths[kModel] as string, bind(kModel));
+  const optimizer = await readSafetensors(paths[kOptimizer] as string, bind(kOptimizer));
+  const tensors = [...optimizer.tensors].map(([name, tensor]) => ({
+    name,
+    shape: [...tensor.shape],
+    data: toFloat32(tensor, name),
+  }));
+  return { tensors, state: rest };
 }
 
 /**
@@ -118,16 +141,39 @@ export async function writeModelFiles<Config extends object>(
     );
   }
   const weights = await encodeSafetensors(model.tensors, { format: 'pt', model_type: modelType });
+  await commitModel(directory, { config: model.config, weights, training });
+}
+
+/** The files of a model as they are to be written. */
+export interface ModelCommit {
+  config: object;
+  /** Content of model.safetensors, and the digest in its metadata. */
+  weights: { pieces: FileData; digest: string };
+  training?: TrainingFiles | undefined;
+  /** Other files of the set by name; null removes one. */
+  files?: FileChanges;
+}
+
+/**
+ * Writes configuration, weights, training state and other files as one set.
+ *
+ * @throws WamFlowError `ERR_IO`; the directory is then as it was, or as asked.
+ */
+export async function commitModel(
+  directory: string,
+  { config, weights, training, files = {} }: ModelCommit,
+): Promise<void> {
   const optimizer = training && (await encodeSafetensors(training.tensors));
   const state = optimizer && {
     ...training.state,
     files: { [kModel]: weights.digest, [kOptimizer]: optimizer.digest },
   };
   await commitFiles(directory, {
-    [kConfig]: json(model.config),
+    [kConfig]: json(config),
     [kModel]: weights.pieces,
     [kOptimizer]: optimizer?.pieces ?? null,
     [kState]: state ? json(state) : null,
+    ...files,
   });
 }
 

@@ -114,8 +114,11 @@ async function commit(folder: string, staging: string): Promise<void> {
   await syncFolder(folder);
 }
 
-/** Moves the files of a commit to their places. Each move may have been made already, by another process. */
-async function finishCommit(folder: string): Promise<void> {
+/**
+ * Moves the files of a commit, if one was interrupted, to their places. Each move may have been made already, by another
+ * process. For readers that cannot look at both places.
+ */
+export async function finishCommit(folder: string): Promise<void> {
   const committed = join(folder, kCommitted);
   const names = await readdir(committed).catch(unlessMissing);
   if (names === undefined) return;

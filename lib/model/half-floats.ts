@@ -1,4 +1,4 @@
-// 16-bit floating point formats of foreign weights, widened to float32.
+// 16-bit floating point formats of weights, widened to float32, and back.
 
 /** Widens bfloat16 bit patterns; exact, NaN payloads included. */
 export function bfloat16ToFloat32(bits: Uint16Array): Float32Array {
@@ -20,4 +20,15 @@ export function float16ToFloat32(bits: Uint16Array): Float32Array {
     else values[i] = sign * (1024 + fraction) * 2 ** (exponent - 25);
   }
   return values;
+}
+
+/** Rounds finite values to bfloat16 bit patterns, ties to even; beyond its range they become infinite. */
+export function float32ToBfloat16(values: Float32Array): Uint16Array {
+  const wide = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < wide.length; i++) {
+    const word = wide[i] as number;
+    bits[i] = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return bits;
 }

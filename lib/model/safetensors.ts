@@ -95,21 +95,18 @@ export async function readSafetensors(
   path: string,
   inspect?: (header: SafetensorsHeader) => void,
 ): Promise<Safetensors> {
-  let opened: Awaited<ReturnType<typeof openRegularFile>>;
-  try {
-    opened = await openRegularFile(path);
-  } catch (error) {
-    if (!isMissing(error)) throw ioError(`cannot open ${path}`, error);
-    throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${path} does not exist`, { cause: error });
-  }
-  if (!opened) throw corrupt(path, 'not a regular file');
-  try {
-    return await readOpenFile(opened.file, opened.size, path, inspect);
-  } catch (error) {
-    throw ioError(`cannot read ${path}`, error);
-  } finally {
-    await opened.file.close();
-  }
+  return withFile(path, (file, size) => readOpenFile(file, size, path, inspect));
+}
+
+/**
+ * Reads the header of a file, and where its data begins. Nothing of the data is read.
+ *
+ * @throws WamFlowError as {@link readSafetensors}.
+ */
+export async function readSafetensorsHeader(
+  path: string,
+): Promise<{ header: SafetensorsHeader; dataStart: number }> {
+  return withFile(path, (file, size) => readHeader(file, size, path));
 }
 
 /**
@@ -226,17 +223,47 @@ export function toFloat32(tensor: StoredTensor, name: string): Float32Array {
   );
 }
 
+async function withFile<T>(
+  path: string,
+  read: (file: FileHandle, size: number) => Promise<T>,
+): Promise<T> {
+  let opened: Awaited<ReturnType<typeof openRegularFile>>;
+  try {
+    opened = await openRegularFile(path);
+  } catch (error) {
+    if (!isMissing(error)) throw ioError(`cannot open ${path}`, error);
+    throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${path} does not exist`, { cause: error });
+  }
+  if (!opened) throw corrupt(path, 'not a regular file');
+  try {
+    return await read(opened.file, opened.size);
+  } catch (error) {
+    throw ioError(`cannot read ${path}`, error);
+  } finally {
+    await opened.file.close();
+  }
+}
+
+async function readHeader(
+  file: FileHandle,
+  size: number,
+  path: string,
+): Promise<{ header: SafetensorsHeader; dataStart: number }> {
+  const headerBytes = headerLength(await readExactly(file, 0, Math.min(8, size), path), size, path);
+  const text = decodeUtf8(await readExactly(file, 8, headerBytes, path), path);
+  const dataStart = 8 + headerBytes;
+  return { header: parseHeader(text, size - dataStart, path), dataStart };
+}
+
 async function readOpenFile(
   file: FileHandle,
   size: number,
   path: string,
   inspect?: (header: SafetensorsHeader) => void,
 ): Promise<Safetensors> {
-  const headerBytes = headerLength(await readExactly(file, 0, Math.min(8, size), path), size, path);
-  const text = decodeUtf8(await readExactly(file, 8, headerBytes, path), path);
-  const header = parseHeader(text, size - 8 - headerBytes, path);
+  const { header, dataStart } = await readHeader(file, size, path);
   inspect?.(header);
-  const data = await readExactly(file, 8 + headerBytes, size - 8 - headerBytes, path);
+  const data = await readExactly(file, dataStart, size - dataStart, path);
   const expected = header.metadata.get(kDigestKey);
   if (expected !== undefined && expected !== (await sha256(data))) {
     throw corrupt(path, 'the data does not match its checksum');

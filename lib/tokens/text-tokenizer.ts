@@ -22,6 +22,11 @@ export interface TextTokenizerOptions {
   numbers?: Omit<NumericTokenizerOptions, 'firstId'>;
   /** Id of the first number. Default the number of tokens that the tokenizer has without the numbers. */
   firstNumberId?: number;
+  /**
+   * Whether numbers are tokens of their own. Default true. False for a model whose token table has no rows for them: it
+   * reads and writes digits.
+   */
+  addNumbers?: boolean;
   /** Strings of special tokens, instead of those that the files name. */
   specialTokens?: Partial<Record<SpecialTokenName, string>>;
   /** Image tokens of a picture. Default as `processor_config.json` says, or 576. */
@@ -36,6 +41,8 @@ export interface TextTokenizerOptions {
 export class TextTokenizer {
   /** The numbers, with their ids. */
   readonly numbers: NumericTokenizer;
+  /** Whether numbers are tokens; without, {@link numbers} says where they would be. */
+  readonly hasNumbers: boolean;
   readonly special: Readonly<Record<SpecialTokenName, SpecialToken>>;
   /** Image tokens of a picture. */
   readonly imageTokens: number;
@@ -77,7 +84,11 @@ export class TextTokenizer {
     }
     this.special = findSpecialTokens(vocabulary, strings);
     const grid = new NumericTokenizer(options.numbers);
-    const firstId = vocabulary.addNumbers(grid, checkFirstId(options.firstNumberId));
+    this.hasNumbers = options.addNumbers ?? true;
+    const wanted = checkFirstId(options.firstNumberId);
+    const firstId = this.hasNumbers
+      ? vocabulary.addNumbers(grid, wanted)
+      : (wanted ?? vocabulary.length);
     this.numbers = new NumericTokenizer({ ...options.numbers, firstId });
     this.imageTokens = options.imageTokens ?? settings.imageTokens;
     if (!Number.isInteger(this.imageTokens) || this.imageTokens < 1 || this.imageTokens > 65_536) {

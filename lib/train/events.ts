@@ -1,6 +1,10 @@
+import type { ConversationSummary } from '../conversation/conversation-mix.js';
 import type { ModelConfig } from '../model/config.js';
 import type { CutOptions } from '../native-types.js';
 import type { AlignParameters, DistillParameters } from './align-recipe.js';
+import type { JanusConfig } from '../vla/janus-config.js';
+import type { VlaTrainingMemory } from '../vla/vla-trainer.js';
+import type { VlaStage, VlaTrainParameters } from '../vla-train/vla-recipe.js';
 import type { SftParameters, TokenizerParameters } from './recipe.js';
 
 /** Stages, in the order that a model goes through them. */
@@ -28,7 +32,7 @@ export interface SetupEvent {
 /** First event of a run: everything that decides its result. */
 export interface StartEvent {
   type: 'start';
-  stage: TrainStage;
+  stage: TrainStage | VlaStage;
   /** Updates that were made before, and of the whole schedule. */
   step: number;
   steps: number;
@@ -38,10 +42,19 @@ export interface StartEvent {
   /** Absolute path of the output folder. */
   output: string;
   /** The model; for stage `tokenizer` what its table is made for. */
-  config: ModelConfig | TableConfigSummary;
-  train: SftParameters | TokenizerParameters | DistillParameters | AlignParameters;
-  /** Not of stage `tokenizer`. */
+  config: ModelConfig | TableConfigSummary | JanusConfig;
+  train:
+    | SftParameters
+    | TokenizerParameters
+    | DistillParameters
+    | AlignParameters
+    | VlaTrainParameters;
+  /** Not of stage `tokenizer`, nor of vision-language models. */
   data?: DataSummary;
+  /** Vision-language models only: what the trainer takes, bytes by part. */
+  memory?: VlaTrainingMemory;
+  /** Vision-language models only. */
+  conversations?: ConversationData;
   /** Stage `align` only: scenes that plans are drawn for, others that are probed, windows that cannot be scored. */
   scenes?: { scenes: number; probes: number; refused: number };
 }
@@ -50,6 +63,14 @@ export interface StartEvent {
 export interface TableConfigSummary {
   vocab_size: number;
   table_size: number;
+}
+
+/** The data of a run of a vision-language model. */
+export interface ConversationData {
+  /** Conversations of all sets. */
+  used: number;
+  sets: readonly ConversationSummary[];
+  fingerprint: string;
 }
 
 /** The data of a run. */
@@ -120,8 +141,12 @@ export interface StepEvent extends Partial<GroupFigures> {
   /** Share of triplets in the wrong order, mean; stage `tokenizer` only. */
   orderViolations?: number;
   updatesPerSecond: number;
-  /** Stages `sft` and `distill` only. */
+  /** Stages `sft` and `distill` of planners only. */
   windowsPerSecond?: number;
+  /** Vision-language models only. */
+  conversationsPerSecond?: number;
+  /** Stage `embed` only: mean over triplets, before its weight; not in `loss`. */
+  tripletLoss?: number;
   /** Seconds until the last update at this rate. */
   secondsLeft: number;
 }

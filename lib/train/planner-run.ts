@@ -9,7 +9,7 @@ import { type NamedTensor, type NativeModelConfig, type NativeTrainer, native } 
 import type { LoadedData } from './data.js';
 import type { StartEvent, StopRule } from './events.js';
 import type { RunSettings, SftOptions } from './options.js';
-import type { StageRun } from './run-stage.js';
+import { engineTrainer, type StageRun } from './run-stage.js';
 import { checkState, requireSame, type TrainerState } from './state.js';
 import { checkTrials, tryWeights } from './trial.js';
 
@@ -87,7 +87,7 @@ export function plannerRun(run: PlannerRun): Omit<StageRun, 'rowLength' | 'summa
       train,
       data: data.summary,
     },
-    trainer,
+    trainer: engineTrainer(trainer),
     fresh: !saved,
     seconds: saved?.state.seconds ?? 0,
     ...(stopRule && { stopRule }),

@@ -23,6 +23,8 @@ const kKnown: Readonly<Record<string, Known>> = {
   orderViolations: ['wrong order', '', 'low'],
   updatesPerSecond: ['updates', '1/s'],
   windowsPerSecond: ['windows', '1/s'],
+  conversationsPerSecond: ['conversations', '1/s'],
+  tripletLoss: ['triplet loss', '', 'low'],
   secondsLeft: ['time left', 's'],
   windows: ['windows', ''],
   ade: ['ADE', 'm', 'low'],

@@ -13,11 +13,30 @@ import type {
 import { TrainLog } from './log.js';
 import type { RunSettings } from './options.js';
 
+/** What makes the updates of a run. */
+export interface StageTrainer {
+  /** Makes up to `updates` updates, fewer once stopped. A row of statistics for each. */
+  run(updates: number): Promise<Float64Array>;
+  /** Ends a run after its present update. */
+  stop(): void;
+  close(): Promise<void>;
+}
+
+/** A trainer of the engine that draws its batches itself. */
+export function engineTrainer(trainer: NativeTrainer | NativeTokenizerTrainer): StageTrainer {
+  const addon = native();
+  return {
+    run: (updates) => addon.trainerRun(trainer, updates),
+    stop: () => addon.trainerStop(trainer),
+    close: () => addon.closeTrainer(trainer),
+  };
+}
+
 /** A run that is ready to go. */
 export interface StageRun {
   start: StartEvent;
-  trainer: NativeTrainer | NativeTokenizerTrainer;
-  /** Values a row of statistics, as `trainerRun` returns them. */
+  trainer: StageTrainer;
+  /** Values a row of statistics. */
   rowLength: number;
   /** False when the run goes on from a checkpoint. */
   fresh: boolean;
@@ -48,11 +67,10 @@ export async function* runStage(
   run: StageRun,
   settings: RunSettings,
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  const addon = native();
   const { trainer, start } = run;
   const { steps } = start;
   const { signal } = settings;
-  const stop = () => addon.trainerStop(trainer);
+  const stop = () => trainer.stop();
   let { step } = start;
   let { seconds } = run;
   let saved = run.fresh ? -1 : step;
@@ -82,7 +100,7 @@ export async function* runStage(
     while (step < steps && !signal?.aborted && !ended()) {
       const before = step;
       const began = performance.now();
-      const rows = await addon.trainerRun(trainer, nextStop(step, steps, settings) - step);
+      const rows = await trainer.run(nextStop(step, steps, settings) - step);
       const elapsed = (performance.now() - began) / 1000;
       step += rows.length / run.rowLength;
       seconds += elapsed;
@@ -118,7 +136,7 @@ export async function* runStage(
   } finally {
     signal?.removeEventListener('abort', stop);
     await log?.close();
-    await addon.closeTrainer(trainer);
+    await trainer.close();
   }
 }
 

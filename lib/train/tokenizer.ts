@@ -8,7 +8,7 @@ import { loadTableTraining, saveTable, type TableConfig } from '../model/table-c
 import { type NativeTokenizerTrainer, native } from '../native.js';
 import { type RunSettings, type TokenizerOptions, tokenizerParameters } from './options.js';
 import { mergeOverrides, miniRecipe, type TokenizerParameters } from './recipe.js';
-import type { StageRun } from './run-stage.js';
+import { engineTrainer, type StageRun } from './run-stage.js';
 import { checkState, requireSame, restoreTrainer, type TrainerState } from './state.js';
 
 const kRowLength = 3;
@@ -55,7 +55,7 @@ export async function prepareTokenizer(
       config: { vocab_size, table_size },
       train,
     },
-    trainer,
+    trainer: engineTrainer(trainer),
     rowLength: kRowLength,
     fresh: !saved,
     seconds: saved?.state.seconds ?? 0,

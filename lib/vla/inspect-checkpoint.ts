@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
 import { ioError, isMissing } from '../files.js';
-import { readFiles } from '../model/file-set.js';
+import { finishCommit, readFiles } from '../model/file-set.js';
 import { readJson } from '../model/read-json.js';
 import {
   type CheckpointPart,
@@ -93,6 +93,7 @@ export async function inspectCheckpoint(
   }
   signal?.throwIfAborted();
   const folder = resolve(directory);
+  await settle(folder);
   const config = await readJanusConfig(folder);
   await checkNormalisation(folder, config);
   const found = await readTensors(folder, config, checkValues, signal);
@@ -130,6 +131,15 @@ export async function readJanusConfig(directory: string): Promise<JanusConfig> {
     if (!path) throw new WamFlowError('ERR_CHECKPOINT_NOT_FOUND', `${directory}: no ${kConfig}`);
     return parseJanusConfig(await readJson(path, at), at);
   });
+}
+
+/** The engine reads files in their places: what a killed writer had committed goes there first. */
+async function settle(folder: string): Promise<void> {
+  try {
+    await finishCommit(folder);
+  } catch (error) {
+    throw ioError(`cannot read ${folder}`, error);
+  }
 }
 
 /** Who normalises pictures: the tower, when its configuration says with what, or else whoever prepares them. Not both. */

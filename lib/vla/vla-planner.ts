@@ -1,5 +1,5 @@
 import { argumentError, WamFlowError } from '../errors.js';
-import type { StepRule } from '../plan-options.js';
+import type { DecodeRule, StepRule } from '../plan-options.js';
 import { NumericTokenizer, type NumericTokenizerOptions } from '../tokens/numeric-tokenizer.js';
 import { TextTokenizer } from '../tokens/text-tokenizer.js';
 import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
@@ -67,7 +67,9 @@ export interface VlaPlanDefaults {
   /** Default `integrated`: the first step counts too. */
   rule?: StepRule;
   /** How a number is chosen from its posterior. Default `argmax`. */
-  decode?: 'argmax' | 'median' | 'sample';
+  decode?: DecodeRule;
+  /** The same in the last step. Default `decode`. */
+  lastDecode?: DecodeRule;
   /** Of `sample`; default 1. */
   temperature?: number;
   /** Of `sample`: the most likely that are kept; 0, the default: all. */

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { WamFlowError } from '../errors.js';
+import type { completeSchedule } from '../flow/path-schedule.js';
 import { describeIssues } from '../model/config-schema.js';
 import { readFiles } from '../model/file-set.js';
 import { readJson } from '../model/read-json.js';
@@ -16,11 +17,6 @@ import type { VlaMask } from './vla-requests.js';
 
 /** Name of the file beside config.json. */
 export const kSettingsName = 'wam_flow.json';
-
-/** How x_t comes from its target: beta = c (t / (1 - t))^a, or kernels that narrow. */
-export type VlaSchedule =
-  | { a: number; c: number }
-  | { initialWidth: number; finalWidth: number; power: number };
 
 /** What a directory was trained with. */
 export interface VlaSettings {
@@ -38,7 +34,8 @@ export interface VlaSettings {
   numbers: { firstId: number; min: number; max: number; decimals: number } | null;
   /** The token that is read at t = 0; null: a uniform one. */
   maskToken: { text: string; id: number } | null;
-  schedule: VlaSchedule;
+  /** How x_t comes from its target. */
+  schedule: ReturnType<typeof completeSchedule>;
   /** How conversations become text. */
   template: ConversationTemplate;
   /** Wording of a plan's question with `{name}` fields and an image placeholder; null when none was given. */
@@ -76,9 +73,14 @@ const schema = z.strictObject({
     })
     .nullable(),
   maskToken: z.strictObject({ text: z.string(), id: z.int().min(0) }).nullable(),
-  schedule: z.union([
-    z.strictObject({ a: positive, c: positive }),
-    z.strictObject({ initialWidth: positive, finalWidth: positive, power: positive }),
+  schedule: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('published'), a: positive, c: positive }),
+    z.strictObject({
+      kind: z.literal('kernel_width'),
+      initialWidth: positive,
+      finalWidth: positive,
+      power: positive,
+    }),
   ]),
   template: z.record(z.string(), z.unknown()),
   wording: z
@@ -102,7 +104,7 @@ export function freshSettings(size: number): VlaSettings {
     plan: null,
     numbers: null,
     maskToken: null,
-    schedule: { a: 0.9, c: 3 },
+    schedule: { kind: 'published', a: 0.9, c: 3 },
     template: { ...kFudokiTemplate },
     wording: null,
     image: {

@@ -34,7 +34,7 @@ export async function tinyVla(
     plan: { waypoints: 8, coordinates: 2 },
     numbers: { firstId: numbers.firstId, min: -100, max: 100, decimals: 2 },
     maskToken: { text: '<mask>', id: idLimit },
-    schedule: { initialWidth: 4, finalWidth: 0.01, power: 1 },
+    schedule: { kind: 'kernel_width', initialWidth: 4, finalWidth: 0.01, power: 1 },
     wording: {
       user: '<image_placeholder> go {command}, speed ({vx},{vy}), ({ax},{ay})',
       system: 'SYSTEM',
