@@ -23,6 +23,8 @@ export default defineConfig([
       'bench/ablations': 'bench/study/ablations-main.ts',
       'bench/results': 'bench/study/main.ts',
       'bench/results-train': 'bench/study/train-main.ts',
+      'bench/results-vla-train': 'bench/vla/train-main.ts',
+      'bench/results-vla': 'bench/vla/main.ts',
     },
     format: 'esm',
     clean: true,

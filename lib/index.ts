@@ -313,6 +313,8 @@ export {
   createVla,
 } from './vla-train/create-vla.js';
 export { type ExportVlaOptions, exportVla } from './vla-train/export-vla.js';
+export { type AlignVlaOptions, alignVla } from './vla-train/align-vla.js';
+export { type AlignVlaParameters, alignVlaRecipe } from './vla-train/align-vla-recipe.js';
 export { trainVla } from './vla-train/train-vla.js';
 export type { VlaTrainOptions } from './vla-train/vla-options.js';
 export {
@@ -356,6 +358,7 @@ export {
   type VlaPlanOptions,
   type VlaPrompt,
 } from './vla/vla-planner.js';
+export { type AnswerSettings, answerText, type AnswerTextOptions } from './vla/answer-text.js';
 export { headingsOfPath, type PathHeadingOptions, posesOfPath } from './vla/path-heading.js';
 export type { VlaReduce } from './vla/reduce-plans.js';
 export {

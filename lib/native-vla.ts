@@ -1,4 +1,3 @@
-import type { completeSchedule } from './flow/path-schedule.js';
 import type { NamedTensor, NativeDevice } from './native-types.js';
 
 declare const kKind: unique symbol;
@@ -79,6 +78,11 @@ export interface NativeVlaLogits {
   aligned?: Float32Array;
 }
 
+/** A schedule of the metric path with all parameters of its kind. */
+export type NativeVlaSchedule =
+  | { kind: 'published'; a: number; c: number }
+  | { kind: 'kernel_width'; initialWidth: number; finalWidth: number; power: number };
+
 export interface NativeVlaSample extends NativeVlaInput {
   positions: Int32Array;
   begin: number;
@@ -86,11 +90,10 @@ export interface NativeVlaSample extends NativeVlaInput {
   steps: number;
   rule: 'released' | 'integrated' | 'renoise';
   decode: 'argmax' | 'median' | 'sample';
+  lastDecode: 'argmax' | 'median' | 'sample';
   temperature: number;
   topK: number;
-  schedule:
-    | { kind: 'published'; a: number; c: number }
-    | { kind: 'kernel_width'; initialWidth: number; finalWidth: number; power: number };
+  schedule: NativeVlaSchedule;
   /** Read at the positions in the first step; -1: x0 is. */
   maskId: number;
   samples: number;
@@ -128,7 +131,7 @@ export type NativeVlaTrainOptions = NativeDevice & {
   trainable: readonly string[];
   maxCopies: number;
   recompute: boolean;
-  schedule: ReturnType<typeof completeSchedule>;
+  schedule: NativeVlaSchedule;
   /** -1: none. */
   maskId: number;
   smear: number;

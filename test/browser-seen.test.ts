@@ -236,6 +236,7 @@ describe.skipIf(!executablePath)('page of what a model sees in a browser', () =>
     await page.locator('#thumbs button').nth(1).click();
     expect(await text('case-title')).toBe(hostile);
     expect(await text('plan-title')).toBe('Waypoints');
+    expect(await page.locator('#step').isVisible()).toBe(false);
     expect(await page.locator('#sequence-card').isVisible()).toBe(false);
     await page.keyboard.press(',');
     expect(await text('case-title')).toBe('one');

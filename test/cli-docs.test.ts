@@ -15,6 +15,7 @@ import { generateCommand } from '../lib/cli/generate.js';
 import { inspectCommand } from '../lib/cli/inspect.js';
 import { planCommand } from '../lib/cli/plan.js';
 import { scoreCommand } from '../lib/cli/score.js';
+import { seeCommand } from '../lib/cli/see.js';
 import { trainCommand } from '../lib/cli/train.js';
 
 const kPage = readFileSync('docs/cli.md', 'utf8');
@@ -32,6 +33,7 @@ const kCommands: Command[] = [
   generateCommand(),
   inspectCommand(),
   cameraCommand(),
+  seeCommand(),
   doctorCommand(),
   demoCommand(),
 ];

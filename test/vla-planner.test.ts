@@ -44,7 +44,7 @@ describe('a directory that says how it was trained', () => {
     expect(planner).toMatchObject({ mask: 'prefix', waypoints: 8, coordinates: 2 });
     expect(planner.settings?.stages).toContain('sft');
     expect(planner.defaults).toEqual({
-      schedule: { initialWidth: 4, finalWidth: 0.01, power: 1 },
+      schedule: { kind: 'kernel_width', initialWidth: 4, finalWidth: 0.01, power: 1 },
       maskId: planner.model.vocab - 1,
     });
     const plan = await planner.planView(view, { seed: 3, steps: 3 });

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { selectWindows } from '../../lib/eval/select-windows.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
 import { readScenarios } from '../../lib/scenario/read.js';
+import { fillBlocks } from './fill-blocks.js';
 import { type Measurement, measure, nameOf, type Result, timeContenders } from './measure.js';
 import { type Contender, describeMode, kBundled, kContenders, kSeeds, type Mode } from './rows.js';
 import { scatterSvg } from './scatter-svg.js';
@@ -145,15 +146,8 @@ async function writePage(): Promise<void> {
     blocks[`${name}-size`] = `${measurement.windows} windows, ${measurement.egos} vehicles`;
   }
   if (sets.val) await writeFile(flags.figure, figure(sets.val.results));
-  let page = existsSync(flags.page) ? await readFile(flags.page, 'utf8') : '';
-  for (const [name, block] of Object.entries(blocks)) {
-    const [from, to] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-    const begins = page.indexOf(from);
-    const ends = page.indexOf(to);
-    if (begins < 0 || ends < begins) continue;
-    page = `${page.slice(0, begins + from.length)}\n${block}\n${page.slice(ends)}`;
-  }
-  if (page !== '') await writeFile(flags.page, page);
+  if (!existsSync(flags.page)) return;
+  await writeFile(flags.page, fillBlocks(await readFile(flags.page, 'utf8'), blocks));
 }
 
 /** The rows of the main table: each contender in its best mode on val, and the modes that the aims are about. */

@@ -108,14 +108,15 @@ export const kCommandText = {
   unknown: 'none',
 } as const;
 
-const kSideText = {
+/** What is said of a side lane, and its shortest form. */
+export const kSideText = {
   free: 'Yes, the lane is free.',
   occupied: 'No, a vehicle is there.',
   'solid line': 'No, the line is solid.',
   none: 'No, there is no such lane.',
 } as const;
 
-const kSideAnswer = {
+export const kSideAnswer = {
   free: 'yes',
   occupied: 'occupied',
   'solid line': 'solid line',

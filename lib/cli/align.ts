@@ -1,10 +1,13 @@
 import { type Command, Option } from 'commander';
+import { WamFlowError } from '../errors.js';
 import type { AlignOptions } from '../train/options.js';
 import { train } from '../train/train.js';
 import { defineCommand, integerListOption, integerOption } from './command.js';
 import { deviceOf } from './device-flags.js';
 import { pick, readRecipe } from './recipe-flags.js';
+import { alignVla, type AlignVlaOptions } from '../vla-train/align-vla.js';
 import { withInterrupt } from './run.js';
+import { isJanusDirectory } from './vla-flags.js';
 import { addTrainingFlags, reportTraining, type TrainingFlags } from './training-flags.js';
 
 interface AlignCommandOptions extends TrainingFlags {
@@ -35,6 +38,8 @@ const kColumns = [
   ...['gradNorm', 'lr', 'seconds/rollout', 'seconds/judge', 'seconds/update'],
 ];
 
+const kVisionColumns = ['reward', 'best', 'spread', 'uneven', 'diversity', 'kl', 'gradNorm', 'lr'];
+
 /** `wam-flow align`: makes a trained model better at what the PDM score rewards. */
 export function alignCommand(): Command {
   const command = defineCommand(
@@ -48,7 +53,7 @@ export function alignCommand(): Command {
     )
     .option(
       '--model <name>',
-      'weights to start from and to stay near to: mini or a model folder',
+      'weights to start from and to stay near to: mini, a folder, a Janus directory',
       'mini',
     )
     .option('--listed <path...>', 'more scenarios')
@@ -70,13 +75,16 @@ export function alignCommand(): Command {
     maxBatch: 4096,
     checkpointEvery: 50,
   }).action((options: AlignCommandOptions) =>
-    withInterrupt((signal) =>
-      reportTraining(train(alignOptions(options, signal)), options, signal, {
-        label: 'align',
-        columns: kColumns,
-        brief: ['reward', 'best', 'kl'],
-      }),
-    ),
+    withInterrupt(async (signal) => {
+      const folder = options.resume ? options.output : options.model;
+      const isVla = await isJanusDirectory(folder);
+      const events = isVla
+        ? alignVla(visionOptions(options, signal))
+        : train(alignOptions(options, signal));
+      const columns = isVla ? kVisionColumns : kColumns;
+      const brief = ['reward', 'best', 'kl'];
+      await reportTraining(events, options, signal, { label: 'align', columns, brief });
+    }),
   );
 }
 
@@ -104,4 +112,28 @@ function alignOptions(options: AlignCommandOptions, signal: AbortSignal): AlignO
     ...deviceOf(options),
     signal,
   } as AlignOptions;
+}
+
+/** The options of {@link alignVla} that a command line means. */
+function visionOptions(options: AlignCommandOptions, signal: AbortSignal): AlignVlaOptions {
+  const recipe = readRecipe(options.config, options.set ?? [], ['train']);
+  const { data, split, listed, evalEvery, version } = options;
+  if (data.length > 1 || listed || evalEvery !== undefined || version !== undefined) {
+    throw new WamFlowError(
+      'ERR_USAGE',
+      'a vision-language model is aligned on one folder of --data, without --listed, --eval-every and --version',
+    );
+  }
+  return {
+    ...recipe.train,
+    ...pick(options, ['threads', 'resume', 'overwrite', 'checkpointEvery', 'logEvery']),
+    ...pick(options, ['steps', 'batch', 'group', 'rolloutSteps', 'scenes', 'lr', 'seed']),
+    ...(options.tensorboard ? {} : { tensorboard: false }),
+    ...(split ? { splits: split } : {}),
+    ...(options.resume ? {} : { model: options.model }),
+    ...deviceOf(options),
+    output: options.output,
+    data: data[0]!,
+    signal,
+  };
 }

@@ -8,10 +8,11 @@ import {
 import { type Evaluation, evaluate, settingsOf } from '../eval/evaluate.js';
 import { explainHuman } from '../eval/explain-human.js';
 import type { PdmSummary } from '../eval/pdm-summary.js';
-import type { EvaluateDecode } from '../eval/planner-runs.js';
+import type { EvaluateDecode, EvaluatedPlanner } from '../eval/planner-runs.js';
 import type { Coupling, Reduce, StepRule } from '../plan-options.js';
 import { Planner } from '../planner.js';
 import type { ScenarioData } from '../scenario/types.js';
+import type { VlaPlannerOptions } from '../vla/vla-planner.js';
 import {
   type CommonOptions,
   choiceListOption,
@@ -29,6 +30,7 @@ import { printClosedLoop } from './evaluate-closed-loop.js';
 import { printHumanReport } from './evaluate-human.js';
 import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
 import { breakdownTable, mainTable } from './evaluate-table.js';
+import { evaluateQuestions, isJanus, loadVision, type VlaFlags } from './evaluate-vla.js';
 import { humanPictures } from './human-pictures.js';
 import { couplingOption } from './plan-flags.js';
 import { Progress } from './progress.js';
@@ -36,7 +38,7 @@ import { withInterrupt } from './run.js';
 import { writeScorePage } from './score-picture.js';
 import { readData } from './windows.js';
 
-interface EvaluateCommandOptions extends CommonOptions, DeviceFlags {
+interface EvaluateCommandOptions extends CommonOptions, DeviceFlags, VlaFlags {
   data?: string;
   split?: string;
   steps: number[];
@@ -111,7 +113,7 @@ export function evaluateCommand(): Command {
         .preset(String(kWarmStartTime)),
     )
     .option('--seeds <N>', 'runs with different random numbers', integerOption(1, 1000), 1)
-    .option('--model <name>', 'mini or a checkpoint folder', 'mini')
+    .option('--model <name>', 'mini, a checkpoint folder or one of the Janus family', 'mini')
     .option('--threads <N>', 'threads of the planner', integerOption(1, 1024), 1)
     .option('--resamples <N>', 'of the confidence intervals', integerOption(1, 100_000), 1000)
     .option('--latency-calls <N>', 'calls that are timed for each row', integerOption(0, 1e6), 100)
@@ -137,6 +139,12 @@ export function evaluateCommand(): Command {
       '--html <file>',
       `with --explain-human: a page with pictures of up to ${kPictures} windows`,
     )
+    .option('--blank-image', 'a vision-language model: also with an even grey for a picture')
+    .option('--shuffle-command', "a vision-language model: also with another window's command")
+    .option(
+      '--questions <file>',
+      'a vision-language model: ask it the questions of this file, and nothing else',
+    )
     .option('--baselines', 'the recorded driver and the floors alone; needs no model');
   return addDeviceFlags(command).action((options: EvaluateCommandOptions) =>
     withInterrupt((signal) => run(options, signal)),
@@ -145,6 +153,9 @@ export function evaluateCommand(): Command {
 
 async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promise<void> {
   const quiet = options.json === true;
+  const hasVision = !options.baselines && !options.explainHuman && (await isJanus(options.model));
+  if (!hasVision) refuseVlaFlags(options);
+  if (options.questions !== undefined) return ask(options, options.questions, signal);
   const split = options.split ?? (options.data === undefined ? 'all' : 'val');
   const data = await readData(options.data);
   if (options.explainHuman) {
@@ -160,7 +171,11 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
   if (options.html !== undefined) {
     throw new WamFlowError('ERR_USAGE', '--html: pictures are of --explain-human');
   }
-  const planner = options.baselines ? null : await loadPlanner(options);
+  if (hasVision) refusePlannerFlags(options);
+  const vision = hasVision
+    ? await loadVision(options.model, data, split, options, vlaOptions(options), signal)
+    : null;
+  const planner = vision || options.baselines ? null : await loadPlanner(options);
   let progress: Progress | undefined;
   const onProgress = (unit: string) => (done: number, total: number) => {
     progress ??= new Progress({ label: 'evaluate', total, unit, silent: quiet });
@@ -175,7 +190,7 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
           '--warm-start: closed loop plans every frame for itself',
         );
       }
-      const evaluation = await drive(planner, data, options, {
+      const evaluation = await drive(vision?.planner ?? planner, data, options, {
         split,
         signal,
         onProgress: onProgress('drives'),
@@ -185,7 +200,8 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
       else printClosedLoop(name, evaluation);
       return;
     }
-    const evaluation = await evaluate(planner, data, {
+    const evaluation = await evaluate(vision?.planner ?? planner, data, {
+      variants: vision?.variants,
       split,
       limit: options.limit,
       pdm: options.pdm,
@@ -208,12 +224,60 @@ async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promis
     if (quiet) printJson({ data: name, ...evaluation });
     else report(name, evaluation);
   } finally {
-    await planner?.close();
+    await Promise.all([planner?.close(), vision?.close()]);
   }
 }
 
+function vlaOptions(options: EvaluateCommandOptions): VlaPlannerOptions {
+  return { ...deviceOf(options), threads: options.threads };
+}
+
+async function ask(
+  options: EvaluateCommandOptions,
+  questions: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (options.shuffleCommand) {
+    throw new WamFlowError('ERR_USAGE', '--shuffle-command: commands are those of the questions');
+  }
+  const json = options.json === true;
+  let progress: Progress | undefined;
+  await evaluateQuestions({
+    ...{ questions, signal, json },
+    model: options.model,
+    split: options.split,
+    limit: options.limit,
+    blankImage: options.blankImage,
+    steps: options.steps.at(-1)!,
+    options: vlaOptions(options),
+    onProgress: (done, total) => {
+      progress ??= new Progress({ label: 'evaluate', total, unit: 'answers', silent: json });
+      progress.update(done);
+      if (done === total) progress.finish();
+    },
+  });
+}
+
+function refuseVlaFlags({ blankImage, shuffleCommand, questions, model }: EvaluateCommandOptions) {
+  const given = { blankImage, shuffleCommand, questions };
+  if (Object.values(given).every((value) => value === undefined)) return;
+  throw new WamFlowError(
+    'ERR_USAGE',
+    `--blank-image, --shuffle-command, --questions: for a model of the Janus family, ${model} is none`,
+  );
+}
+
+/** What only planners of scenes can do. */
+function refusePlannerFlags({ reduce, coupling, warmStart }: EvaluateCommandOptions): void {
+  if (reduce !== 'search' && coupling !== 'comonotone' && warmStart === undefined) return;
+  throw new WamFlowError(
+    'ERR_USAGE',
+    '--reduce search, --coupling comonotone, --warm-start: not for a model of the Janus family',
+  );
+}
+
 function drive(
-  planner: Planner | null,
+  planner: EvaluatedPlanner | null,
   data: ScenarioData,
   options: EvaluateCommandOptions,
   common: Pick<ClosedLoopOptions, 'split' | 'signal' | 'onProgress'>,

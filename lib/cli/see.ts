@@ -1,5 +1,7 @@
 import { basename } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { kPlanWording } from '../camera/plan-conversation.js';
+import { kCommandText } from '../camera/questions.js';
 import { WamFlowError } from '../errors.js';
 import { TextTokenizer } from '../tokens/text-tokenizer.js';
 import { seenCase } from '../viewer/build-seen-case.js';
@@ -7,6 +9,7 @@ import type { SeenCamera, SeenCase } from '../viewer/seen-case.js';
 import { renderSeenPage } from '../viewer/seen-page.js';
 import { readImage } from '../vision/read-image.js';
 import { VlaPlanner } from '../vla/vla-planner.js';
+import type { VlaMask } from '../vla/vla-requests.js';
 import {
   type CommonOptions,
   defineCommand,
@@ -25,22 +28,18 @@ interface Flags extends CommonOptions, DeviceFlags {
   html: string;
   model?: string;
   tokenizer?: string;
-  prompt: string;
+  prompt?: string;
   system?: string;
   command: string;
   velocity: number[];
   acceleration: number[];
-  mask: 'full' | 'prefix' | 'causal';
-  steps: number;
+  mask?: VlaMask;
+  steps?: number;
   seed: number;
   threads: number;
   camera?: number[];
   known?: number[];
 }
-
-/** A wording of our own: weights plan well with the one that they were trained with. */
-const kPrompt =
-  'The front view:\n<image_placeholder>\nGo {command}. Speed ({vx},{vy}), acceleration ({ax},{ay}). Where will you be?';
 
 const kGeneratedCamera = [64, 1.6, 5, 0.4];
 
@@ -57,15 +56,24 @@ export function seeCommand(): Command {
     .option('--tokenizer <dir>', 'folder of the tokenizer (default: that of --model)')
     .option(
       '--prompt <text>',
-      'what the user says, with {command}, {vx}, {vy}, {ax}, {ay}',
-      kPrompt,
+      "what the user says, with {command}, {x}, {y}, {vx}, {vy}, {ax}, {ay} (default: the model's, or this package's)",
     )
-    .option('--system <text>', 'text before the conversation (default: none)')
-    .option('--command <text>', 'where the route goes: left, straight, right', 'straight')
+    .option('--system <text>', 'text before the conversation, with --prompt (default: none)')
+    .option(
+      '--command <text>',
+      'where the route goes: left, right, straight, or other words',
+      'straight',
+    )
     .option('--velocity <vx,vy>', 'of the ego, m/s', numbersOption(2), [0, 0])
     .option('--acceleration <ax,ay>', 'of the ego, m/s^2', numbersOption(2), [0, 0])
-    .option('--mask <who>', 'who sees whom: full, prefix, causal', maskOption, 'full')
-    .option('--steps <n>', 'refinement steps', integerOption(1, 4096), 5)
+    .addOption(
+      new Option('--mask <who>', "who sees whom (default: the model's, or full)").choices([
+        'full',
+        'prefix',
+        'causal',
+      ]),
+    )
+    .option('--steps <n>', "refinement steps (default: the model's, or 5)", integerOption(1, 4096))
     .option('--seed <n>', 'of the first tokens', integerOption(0, Number.MAX_SAFE_INTEGER), 0)
     .option('--threads <n>', 'threads that work on one plan', integerOption(1, 1024), 1)
     .option(
@@ -82,13 +90,16 @@ export function seeCommand(): Command {
 
 async function see(paths: readonly string[], flags: Flags, signal: AbortSignal): Promise<void> {
   const { model, mask, threads } = flags;
+  if (flags.system !== undefined && flags.prompt === undefined) {
+    throw new WamFlowError('ERR_USAGE', '--system: expected together with --prompt');
+  }
   if (flags.known && flags.known.length % 2 !== 0) {
     throw new WamFlowError('ERR_USAGE', '--known: expected x and y of each waypoint');
   }
   const tokenizer = flags.tokenizer && (await TextTokenizer.load(flags.tokenizer));
   const given = tokenizer ? { tokenizer } : {};
   const planner = model
-    ? await VlaPlanner.load(model, { ...deviceOf(flags), threads, mask, ...given })
+    ? await VlaPlanner.load(model, { ...deviceOf(flags), threads, ...given, ...defined({ mask }) })
     : undefined;
   try {
     const cases: SeenCase[] = [];
@@ -112,21 +123,35 @@ async function caseOf(
   model: { tokenizer?: TextTokenizer; planner: VlaPlanner | undefined },
   signal: AbortSignal,
 ): Promise<SeenCase> {
-  const { prompt: user, system, command, mask, steps, seed, known } = flags;
+  const { planner, tokenizer } = model;
+  const { prompt, system, command, mask, steps, seed, known, camera } = flags;
   const [vx, vy] = flags.velocity as [number, number];
   const [ax, ay] = flags.acceleration as [number, number];
   return seenCase({
     name: basename(path),
     image: await readImage(path),
-    ...(model.tokenizer ? { tokenizer: model.tokenizer } : {}),
-    ...(model.planner ? { planner: model.planner } : {}),
-    wording: { user, ...(system === undefined ? {} : { system }) },
-    fields: { command, vx, vy, ax, ay },
-    mask,
-    plan: { steps, seed, signal },
-    ...(known ? { known } : {}),
-    ...(flags.camera ? { camera: toCamera(flags.camera) } : {}),
+    ...defined({ tokenizer, planner, known, mask }),
+    ...(camera ? { camera: toCamera(camera) } : {}),
+    // Words of one's own are taken as they are.
+    ...(prompt === undefined
+      ? { wording: planner?.wording ?? { user: kPlanWording } }
+      : { wording: { user: prompt, ...defined({ system }) } }),
+    fields: {
+      command: prompt === undefined ? commandText(command) : command,
+      ...{ x: 0, y: 0, vx, vy, ax, ay },
+    },
+    plan: { seed, signal, ...defined({ steps }) },
   });
+}
+
+/** The words that this package's conversations have for a command. */
+function commandText(command: string): string {
+  const known: Readonly<Record<string, string>> = kCommandText;
+  return Object.hasOwn(known, command) ? known[command]! : command;
+}
+
+function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, v]) => v !== undefined)) as never;
 }
 
 function report(cases: readonly SeenCase[], flags: Flags): void {
@@ -186,9 +211,4 @@ function cameraOption(text: string): number[] {
     );
   }
   return camera;
-}
-
-function maskOption(text: string): string {
-  if (['full', 'prefix', 'causal'].includes(text)) return text;
-  throw new InvalidArgumentError('Allowed choices are full, prefix, causal.');
 }

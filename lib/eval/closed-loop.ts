@@ -232,9 +232,9 @@ function driversOf(planner: ClosedLoopPlanner | null): Driver[] {
       },
       policy:
         (_, i) =>
-        async ({ observation, index }) => {
-          const seed = i * kSeedStride + index;
-          return (await engine.plan(observation, planOptionsOf(settings, run, seed))).trajectory;
+        async ({ observation, index, window }) => {
+          const options = planOptionsOf(settings, run, i * kSeedStride + index);
+          return (await engine.plan(observation, options, window)).trajectory;
         },
     };
   });

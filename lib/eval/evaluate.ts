@@ -31,6 +31,12 @@ import {
   means,
 } from './summary.js';
 
+/** A planner with the name of its rows. */
+export interface NamedPlanner {
+  name: string;
+  planner: EvaluatedPlanner;
+}
+
 /** Options of {@link evaluate}. */
 export interface EvaluateOptions {
   /** Split whose windows are used, or `all`. Default `val`. */
@@ -41,6 +47,8 @@ export interface EvaluateOptions {
   pdm?: boolean;
   /** Name of the planner in its rows. Default `wam-flow`. */
   name?: string;
+  /** Others, such as the same planner shown less; their rows follow the planner's, which they are compared with. */
+  variants?: readonly NamedPlanner[];
   /** One row for each combination of the three. Defaults: steps 1 and 5, median and sample, renoise. */
   steps?: readonly number[];
   decode?: readonly EvaluateDecode[];
@@ -92,7 +100,7 @@ export interface Evaluation {
   reference: number;
   /** What the PDM scores were computed by and from; null when they were not wanted. */
   pdm: PdmSummary | null;
-  /** The recorded driver, PDM-Closed (with PDM scores), the floors, then the planner: decode by decode, steps ascending as given, rule by rule. */
+  /** The recorded driver, PDM-Closed (with PDM scores), the floors, then each planner: decode by decode, steps ascending as given, rule by rule. */
   rows: EvaluationRow[];
 }
 
@@ -116,10 +124,14 @@ export async function evaluate(
   const wantsPdm = options.pdm ?? true;
   let done = 0;
   const run = runOptionsOf(options, () => options.onProgress?.(++done, total));
-  const planned = planner ? settings.length * run.seeds : 0;
+  const planners: NamedPlanner[] = planner
+    ? [{ name: options.name ?? 'wam-flow', planner }, ...(options.variants ?? [])]
+    : [];
+  const planned = planners.length * settings.length * run.seeds;
   const total = (planned + (wantsPdm ? 1 : 0)) * windows.length;
-  const name = options.name ?? 'wam-flow';
-  if (planner) measured.push(...(await measurePlanner(planner, name, settings, cases, run)));
+  for (const { name, planner: of } of planners) {
+    measured.push(...(await measurePlanner(of, name, settings, cases, run)));
+  }
 
   let pass: PdmPass | null = null;
   const pdmValues: (PdmValues | null)[] = measured.map(() => null);
@@ -165,6 +177,7 @@ export function casesOf(windows: readonly ScenarioWindow[]): Case[] {
     const road = roads.get(map) ?? new RoadArea(map);
     roads.set(map, road);
     return {
+      window,
       observation: observationFromWindow(window),
       judge: new WindowJudge(window, road),
       before: before[i],

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Observation } from '../observation.js';
 import type { Coupling, DecodeRule, Reduce, StepRule } from '../plan-options.js';
+import type { ScenarioWindow } from '../scenario/types.js';
 import type { WarmStart } from '../warm-start.js';
 import { quantile } from './bootstrap.js';
 import type { FrameBefore } from './frames.js';
@@ -36,13 +37,19 @@ export interface EvaluatedPlan {
 
 /** What `evaluate` needs of a planner; `Planner` is one, yours may be another. */
 export interface EvaluatedPlanner {
-  plan(observation: Observation, options: EvaluatedPlanOptions): Promise<EvaluatedPlan>;
+  /** @param window what the observation was made from, for planners that look at something else. */
+  plan(
+    observation: Observation,
+    options: EvaluatedPlanOptions,
+    window: ScenarioWindow,
+  ): Promise<EvaluatedPlan>;
   /** Timed for the latency; without it rows have none. */
   planSync?(observation: Observation, options: EvaluatedPlanOptions): EvaluatedPlan;
 }
 
 /** A window as runs need it. */
 export interface Case {
+  window: ScenarioWindow;
   observation: Observation;
   judge: WindowJudge;
   /** The frame of the same ego before it; null: none. */
@@ -108,12 +115,12 @@ export async function runPlanner(
   const chains = options.warmStart === null ? cases.map((_, i) => [i]) : chainsOf(cases);
   const plans = Array.from({ length: seeds }, () => new Array<Trajectory>(cases.length));
   const planCase = async (seed: number, i: number, first: number) => {
-    const { observation, judge } = cases[i];
+    const { judge } = cases[i];
     const planOptions = {
       ...planOptionsOf(settings, options, seed * kSeedStride + first),
       ...warmStartOf(cases[i], options, plans[seed]),
     };
-    const { plan, drawn } = await draw(planner, observation, planOptions, isSampled);
+    const { plan, drawn } = await draw(planner, cases[i], planOptions, isSampled);
     const metrics = judge.metrics(plan);
     plans[seed][i] = plan;
     addMetrics(values, i, metrics, 1 / seeds);
@@ -214,23 +221,24 @@ export function planOptionsOf(
 /** The plan, and the samples that minADE is taken over: at least six, all sharing the prefix. */
 async function draw(
   planner: EvaluatedPlanner,
-  observation: Observation,
+  { observation, window }: Case,
   options: EvaluatedPlanOptions,
   isSampled: boolean,
 ): Promise<{ plan: Trajectory; drawn: readonly Trajectory[] }> {
   if (!isSampled || options.samples >= kMinAdeSamples) {
-    const { trajectory, samples } = await planner.plan(observation, options);
+    const { trajectory, samples } = await planner.plan(observation, options, window);
     return { plan: trajectory, drawn: samples };
   }
-  const { samples } = await planner.plan(observation, {
+  const six: EvaluatedPlanOptions = {
     ...options,
     samples: kMinAdeSamples,
     reduce: 'first',
     // At t0 = 0 nothing but a search knows of the plan before.
     warmStart: options.warmStart?.t0 === 0 ? undefined : options.warmStart,
-  });
+  };
+  const { samples } = await planner.plan(observation, six, window);
   // The first of six samples is the plan that one sample alone would give, unless that is searched.
   if (options.samples === 1 && options.reduce !== 'search')
     return { plan: samples[0], drawn: samples };
-  return { plan: (await planner.plan(observation, options)).trajectory, drawn: samples };
+  return { plan: (await planner.plan(observation, options, window)).trajectory, drawn: samples };
 }

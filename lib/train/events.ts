@@ -4,6 +4,7 @@ import type { CutOptions } from '../native-types.js';
 import type { AlignParameters, DistillParameters } from './align-recipe.js';
 import type { JanusConfig } from '../vla/janus-config.js';
 import type { VlaTrainingMemory } from '../vla/vla-trainer.js';
+import type { AlignVlaParameters } from '../vla-train/align-vla-recipe.js';
 import type { VlaStage, VlaTrainParameters } from '../vla-train/vla-recipe.js';
 import type { SftParameters, TokenizerParameters } from './recipe.js';
 
@@ -48,7 +49,8 @@ export interface StartEvent {
     | TokenizerParameters
     | DistillParameters
     | AlignParameters
-    | VlaTrainParameters;
+    | VlaTrainParameters
+    | AlignVlaParameters;
   /** Not of stage `tokenizer`, nor of vision-language models. */
   data?: DataSummary;
   /** Vision-language models only: what the trainer takes, bytes by part. */

@@ -23,16 +23,17 @@ import type {
 export interface SeenCaseOptions {
   name: string;
   image: Pixels;
-  /** Side of the model's picture and of a patch, pixels. Default those of `planner`, or 384 and 16. */
+  /** Side of the model's picture and of a patch, pixels. Default those of `planner`, or 384 and what fits the tokenizer. */
   imageSize?: number;
   patch?: number;
-  /** With `wording`: the prompt's tokens are shown. Default the planner's. */
+  /** With a wording: the prompt's tokens are shown. Default the planner's. */
   tokenizer?: TextTokenizer;
+  /** Default the planner's, where it has one. */
   wording?: SceneWording;
   fields?: PromptFields;
   /** Who sees whom, default `full`. Of a planner its own. */
   mask?: VlaMask;
-  /** With `wording`: the plan is shown. */
+  /** With a wording: the plan is shown. */
   planner?: VlaPlanner;
   plan?: VlaPlanOptions;
   /** Waypoints to compare with, x0, y0, ... in metres. */
@@ -50,12 +51,15 @@ const kShownPx = 960;
  * @throws WamFlowError (the promise rejects) as `letterbox`, `buildModelInput`, `fillTemplate` and `VlaPlanner.plan`.
  */
 export async function seenCase(options: SeenCaseOptions): Promise<SeenCase> {
-  const { image, planner, wording, fields = {}, known } = options;
+  const { image, planner, fields = {}, known } = options;
+  const wording = options.wording ?? planner?.wording ?? undefined;
   const vision = planner?.model.config.vision;
-  const size = options.imageSize ?? vision?.image_size ?? 384;
-  const patch = options.patch ?? vision?.patch_size ?? 16;
-  const boxed = await letterbox(image, { size });
+  const size = options.imageSize ?? wording?.imageSize ?? vision?.image_size ?? 384;
+  const background = wording?.background;
+  const boxed = await letterbox(image, { size, ...(background ? { background } : {}) });
   const tokenizer = options.tokenizer ?? planner?.tokenizer;
+  const aside = Math.floor(Math.sqrt(tokenizer?.imageTokens ?? 576));
+  const patch = options.patch ?? vision?.patch_size ?? Math.max(1, Math.floor(size / aside));
   const mask = planner?.mask ?? options.mask ?? 'full';
   const hasText = tokenizer !== undefined && wording !== undefined;
   return {
@@ -189,7 +193,7 @@ async function planOf(
   const prompt = await planner.prompt(wording, { images: [image], fields });
   const plan = await planner.plan(prompt, options);
   const { coordinates, waypoints, tokenizer, model } = planner;
-  const ids = planner.answer(plan.tokens);
+  const ids = planner.answer(planner.numbers.encodeAll(plan.trajectory));
   const values = coordinates === 3 ? 3 : 2;
   const read = parseAnswerIds(ids, tokenizer!, { waypoints, values });
   const { visionMs, prefixMs, stepMs } = plan.timing;
@@ -197,7 +201,8 @@ async function planOf(
   const steps = plan.refinements.length;
   return {
     refinements: plan.refinements.map((values) => positions(values, coordinates)),
-    logProbability: Array.from(plan.logProbability),
+    // Of several samples the plan is one of them, or none.
+    logProbability: plan.samples.length === 1 ? Array.from(plan.logProbability) : [],
     answer: tokenizer!.decode(ids, { skipSpecial: true }),
     complete: read.complete,
     problems: read.problems,

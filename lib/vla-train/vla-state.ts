@@ -14,20 +14,20 @@ import { kVlaStages, type VlaStage } from './vla-recipe.js';
 export interface VlaTrainerState {
   format: 1;
   family: 'vla';
-  stage: VlaStage;
+  stage: VlaStage | 'align';
   /** Updates made, and seconds that they took. */
   step: number;
   seconds: number;
   /** Parameters of the stage. */
   train: Record<string, unknown>;
-  /** Fingerprint of the conversations. */
+  /** Fingerprint of the conversations or scenes. */
   data: string;
 }
 
 const schema = z.strictObject({
   format: z.literal(1),
   family: z.literal('vla'),
-  stage: z.enum(kVlaStages),
+  stage: z.enum([...kVlaStages, 'align']),
   step: z.int().min(0),
   seconds: z.number().min(0),
   train: z.record(z.string(), z.unknown()),
@@ -42,7 +42,7 @@ const schema = z.strictObject({
  */
 export async function loadVlaRun(
   folder: string,
-  stage: VlaStage,
+  stage: VlaTrainerState['stage'],
 ): Promise<{ state: VlaTrainerState; tensors: readonly FloatTensor[] }> {
   const output = resolve(folder);
   await finishCommit(output);

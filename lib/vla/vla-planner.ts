@@ -1,5 +1,5 @@
 import { argumentError, WamFlowError } from '../errors.js';
-import type { StepRule } from '../plan-options.js';
+import type { DecodeRule, StepRule } from '../plan-options.js';
 import { NumericTokenizer, type NumericTokenizerOptions } from '../tokens/numeric-tokenizer.js';
 import { TextTokenizer } from '../tokens/text-tokenizer.js';
 import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
@@ -67,7 +67,9 @@ export interface VlaPlanDefaults {
   /** Default `integrated`: the first step counts too. */
   rule?: StepRule;
   /** How a number is chosen from its posterior. Default `argmax`. */
-  decode?: 'argmax' | 'median' | 'sample';
+  decode?: DecodeRule;
+  /** The same in the last step. Default `decode`. */
+  lastDecode?: DecodeRule;
   /** Of `sample`; default 1. */
   temperature?: number;
   /** Of `sample`: the most likely that are kept; 0, the default: all. */
@@ -103,6 +105,8 @@ export interface VlaPlan {
   tokens: Int32Array;
   /** [samples, numbers]: of each token among the numeric ones, under the last posterior. */
   logProbability: Float32Array;
+  /** [samples, numbers]: token ids that the network read in the last step. */
+  states: Int32Array;
   /** Milliseconds; a step is that of all samples. */
   timing: { visionMs: number; prefixMs: number; stepMs: Float64Array };
 }
@@ -221,6 +225,42 @@ export class VlaPlanner {
    * @throws (rejects) as `VlaModel.sample`
    */
   async plan(prompt: VlaPrompt, options: VlaPlanOptions = {}): Promise<VlaPlan> {
+    const { reduce, ...request } = planRequest(this.defaults, options);
+    const { steps, samples, maskId } = request;
+    const out = await this.model.sample({ ...this.sequence(prompt), ...request });
+    const count = out.final.length / samples;
+    const plansAfter = (step: number) =>
+      Array.from({ length: samples }, (_, s) => {
+        const at = (s * steps + step) * count;
+        return Float32Array.from(out.x1.subarray(at, at + count), (id) => this.numbers.decode(id));
+      });
+    const refinements = Array.from({ length: steps }, (_, k) =>
+      reducePlans(reduce, plansAfter(k), this.coordinates),
+    );
+    const trajectory = refinements.at(-1)!;
+    const lastStep = (i: number) =>
+      (Math.floor(i / count) * steps + steps - 1) * count + (i % count);
+    return {
+      trajectory,
+      poses: this.coordinates === 3 ? trajectory : posesOfPath(trajectory),
+      samples: plansAfter(steps - 1),
+      refinements,
+      tokens: out.final,
+      logProbability: Float32Array.from(out.final, (_, i) => out.logProbability[lastStep(i)]!),
+      states:
+        steps === 1 && maskId !== undefined
+          ? new Int32Array(out.final.length).fill(maskId)
+          : out.final.map((_, i) => out.states[lastStep(i)]!),
+      timing: out.timing,
+    };
+  }
+
+  /**
+   * A prompt with the answer's form behind it, and which of its tokens are numbers: what the model refines.
+   *
+   * @throws WamFlowError `ERR_ARGUMENT`, `ERR_SHAPE`
+   */
+  sequence(prompt: VlaPrompt) {
     const before = int32('prompt.ids', prompt?.ids);
     const { length } = before;
     const { firstId, size } = this.numbers;
@@ -232,9 +272,7 @@ export class VlaPlanner {
     if (prompt.imageMask !== undefined && prompt.imageMask.length !== length) {
       throw argumentError('prompt.imageMask', `${length} elements`, prompt.imageMask, 'ERR_SHAPE');
     }
-    const { reduce, ...request } = planRequest(this.defaults, options);
-    const { steps, samples } = request;
-    const out = await this.model.sample({
+    return {
       ids,
       imageMask,
       ...(prompt.pixels === undefined ? {} : { pixels: prompt.pixels }),
@@ -244,30 +282,6 @@ export class VlaPlanner {
         .filter((i) => this.#answer[i]! < 0)
         .map((i) => length + i),
       range: { begin: firstId, end: firstId + size },
-      ...request,
-    });
-    const count = out.final.length / samples;
-    const plansAfter = (step: number) =>
-      Array.from({ length: samples }, (_, s) => {
-        const at = (s * steps + step) * count;
-        return Float32Array.from(out.x1.subarray(at, at + count), (id) => this.numbers.decode(id));
-      });
-    const refinements = Array.from({ length: steps }, (_, k) =>
-      reducePlans(reduce, plansAfter(k), this.coordinates),
-    );
-    const trajectory = refinements.at(-1)!;
-    const lastStep = (s: number) => (s * steps + steps - 1) * count;
-    return {
-      trajectory,
-      poses: this.coordinates === 3 ? trajectory : posesOfPath(trajectory),
-      samples: plansAfter(steps - 1),
-      refinements,
-      tokens: out.final,
-      logProbability: Float32Array.from(
-        { length: samples * count },
-        (_, i) => out.logProbability[lastStep(Math.floor(i / count)) + (i % count)]!,
-      ),
-      timing: out.timing,
     };
   }
 

@@ -3,7 +3,7 @@
 import { argumentError } from '../errors.js';
 import { completeSchedule, type PathSchedule } from '../flow/path-schedule.js';
 import type { NativeVlaInput, NativeVlaSample } from '../native.js';
-import type { StepRule } from '../plan-options.js';
+import type { DecodeRule, StepRule } from '../plan-options.js';
 import type { JanusConfig, JanusVisionConfig } from './janus-config.js';
 import { towerPixels } from './tower-pixels.js';
 import { checkRange, flag, integer, type TokenRange } from './vla-options.js';
@@ -79,7 +79,9 @@ export interface VlaSample extends VlaInput {
    */
   rule?: StepRule;
   /** Which token of the posterior is x_1. Default `argmax`; ties go to the least id, `sample` with `topK` 1 draws among them. */
-  decode?: 'argmax' | 'median' | 'sample';
+  decode?: DecodeRule;
+  /** The same in the last step. Default `decode`. */
+  lastDecode?: DecodeRule;
   /** Of `sample`; default 1. */
   temperature?: number;
   /** Of `sample`: the largest that are kept, ties included; 0, the default, keeps all. */
@@ -192,6 +194,7 @@ export function nativeSample(
     steps: integer('steps', request.steps ?? 5, 1, 4096),
     rule: request.rule ?? 'released',
     decode: request.decode ?? 'argmax',
+    lastDecode: request.lastDecode ?? request.decode ?? 'argmax',
     temperature: request.temperature ?? 1,
     topK: integer('topK', request.topK ?? 0, 0, vocab),
     schedule: nativeSchedule(request.schedule),

@@ -184,8 +184,11 @@ Napi::Value vla_sample(const Napi::CallbackInfo& info) {
   r.steps = fields.integer("steps", 1, kMaxSteps);
   r.rule = fields.choice<StepRule>(
       "rule", {{"released", StepRule::released}, {"integrated", StepRule::integrated}, {"renoise", StepRule::renoise}});
-  r.decode = fields.choice<DecodeRule>(
-      "decode", {{"argmax", DecodeRule::argmax}, {"median", DecodeRule::median}, {"sample", DecodeRule::sample}});
+  const auto decode = [&](const char* name) {
+    return fields.choice<DecodeRule>(
+        name, {{"argmax", DecodeRule::argmax}, {"median", DecodeRule::median}, {"sample", DecodeRule::sample}});
+  };
+  r.decode = decode("decode"), r.last_decode = decode("lastDecode");
   r.temperature = static_cast<real>(fields.number("temperature"));
   r.top_k = fields.integer("topK", 0, kMaxInt);
   r.schedule = read_path_schedule(fields.object("schedule"));

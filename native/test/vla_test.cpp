@@ -377,7 +377,7 @@ TEST(vla_sampler_samples_of_one_call_are_those_of_single_calls) {
       all.range = {20, 41};
       for (std::size_t i = 0; i < n; ++i) all.positions.push_back(c.prefix + static_cast<int>(2 * i));
       all.steps = steps, all.samples = samples, all.mask_id = mask_id;
-      all.rule = StepRule::renoise, all.decode = DecodeRule::sample;
+      all.rule = StepRule::renoise, all.decode = all.last_decode = DecodeRule::sample;
       all.schedule.kind = flow::PathSchedule::Kind::kernel_width;
       test::Uniforms uniforms(17);
       for (std::size_t i = 0; i < samples * n; ++i) all.x_0.push_back(20 + static_cast<int>(uniforms.next() * 21));
@@ -419,6 +419,33 @@ TEST(vla_sampler_samples_of_one_call_are_those_of_single_calls) {
       CHECK(!std::equal(alone.states.begin(), alone.states.begin() + n, &together.states[steps * n]));
     }
   }
+}
+
+TEST(vla_sampler_decodes_the_last_step_by_its_own_rule) {
+  const Case c;
+  Running r(c);
+  VlaSampler sampler(r.weights, *r.runner, *r.backend);
+  SampleRequest request;
+  request.range = {20, 41};
+  request.positions = {c.prefix, c.prefix + 1, c.prefix + 4};
+  request.steps = 3, request.decode = request.last_decode = DecodeRule::sample;
+  const auto run = [&] {
+    SampleOutput out;
+    r.runner->set_input(c.ids, c.image, Mask::prefix, c.prefix);
+    CHECK(sampler.sample(request, Mask::prefix, out));
+    return out;
+  };
+  const SampleOutput sampled = run();
+  request.last_decode = DecodeRule::argmax;
+  const SampleOutput last = run();
+  CHECK_SAME_BITS(last.states.data(), sampled.states.data(), 9);
+  CHECK_SAME_BITS(last.x_1.data(), sampled.x_1.data(), 6);
+  double greater = 0;
+  for (std::size_t i = 6; i < 9; ++i) {
+    CHECK(last.log_probability[i] >= sampled.log_probability[i]);
+    greater += last.log_probability[i] - sampled.log_probability[i];
+  }
+  CHECK(greater > 0);
 }
 
 TEST(vla_sampler_reads_the_mask_token_at_time_0_alone) {

@@ -147,7 +147,7 @@ void VlaSampler::decode(const SampleRequest& r, int sample, int step, SampleOutp
                        computed) +
         (r.range.begin - computed.begin);
     d.ldl = width;
-    d.rule = r.decode, d.temperature = r.temperature, d.top_k = r.top_k;
+    d.rule = step + 1 == r.steps ? r.last_decode : r.decode, d.temperature = r.temperature, d.top_k = r.top_k;
     d.uniform = rows_->posterior.device() + first;
     d.token = rows_->token + first;
     d.log_probability = rows_->log_probability + first;

@@ -17,6 +17,7 @@ struct SampleRequest {
   int steps = 5;
   StepRule rule = StepRule::released;
   DecodeRule decode = DecodeRule::argmax;
+  DecodeRule last_decode = DecodeRule::argmax;  // of the last step
   real temperature = 1;
   int top_k = 0;
   flow::PathSchedule schedule;

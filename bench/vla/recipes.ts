@@ -1,0 +1,107 @@
+// How the models of docs/results.md that see pictures are made: data, sizes, and the stages of each.
+
+import type { CreateVlaOptions } from '../../lib/vla-train/create-vla.js';
+import type { VlaTrainOptions } from '../../lib/vla-train/vla-options.js';
+
+/** Scenes to learn from; those that are judged are of another seed. */
+export const kScenes = { windows: 16_000, seed: 71 };
+/** Pictures of them, pixels a side. */
+export const kPictureSize = 192;
+/** Sizes of `createVla`; the others are its defaults. */
+export const kSizes: CreateVlaOptions['sizes'] = { imageSize: kPictureSize, patch: 24 };
+export const kTokens = 1024;
+
+/** A run from another run's model, or from random weights (`start`). */
+export interface VlaRecipe {
+  key: string;
+  from: string;
+  /** Conversations by file and weight. */
+  data: { plans?: number; questions?: number };
+  options: Partial<VlaTrainOptions> & Pick<VlaTrainOptions, 'stage'>;
+}
+
+/** Of rows of numbers that start as waves: kernels from all numbers to about 10 cm. */
+const kPath = { kind: 'kernel_width', initialWidth: 2, finalWidth: 0.15, power: 4 } as const;
+
+const kCommon: Partial<VlaTrainOptions> = {
+  batch: 16,
+  warmup: 100,
+  schedule: 'cosine',
+  beta2: 0.98,
+  trainable: ['all'],
+  maxTokens: 320,
+};
+const kFlow: Partial<VlaTrainOptions> = { ...kCommon, path: kPath, maskToken: '<mask>' };
+
+const kQuestions = { questions: 1 };
+const kPlans = { plans: 1 };
+
+type Options = VlaRecipe['options'];
+
+const kCausal: Options = {
+  ...kCommon,
+  stage: 'causal',
+  steps: 1300,
+  lr: 1e-3,
+  answerTokens: 16,
+};
+const kAdapt: Options = {
+  ...kFlow,
+  stage: 'adapt',
+  steps: 300,
+  lr: 5e-4,
+  copies: 2,
+  answerTokens: 16,
+};
+const kEmbed: Options = {
+  ...kFlow,
+  stage: 'embed',
+  steps: 200,
+  lr: 2e-3,
+  copies: 3,
+  smear: 5,
+  trainable: ['embed'],
+  rows: 'waves',
+  triplet: { weight: 1, batch: 4096 },
+};
+const kPretrain: Options = {
+  ...kFlow,
+  stage: 'pretrain',
+  steps: 800,
+  lr: 1e-3,
+  copies: 2,
+  answerTokens: 32,
+};
+const kSft: Options = { ...kFlow, stage: 'sft', steps: 1200, lr: 1e-3, copies: 3, smear: 5 };
+
+/** The stages behind the adaptation, for an arm of the study. */
+function laterStages(arm: string, from: string, embed: VlaRecipe['options']): VlaRecipe[] {
+  return [
+    { key: `${arm}-embed`, from, data: kPlans, options: embed },
+    { key: `${arm}-pretrain`, from: `${arm}-embed`, data: kQuestions, options: kPretrain },
+    { key: `${arm}-sft`, from: `${arm}-pretrain`, data: kPlans, options: kSft },
+  ];
+}
+
+/**
+ * In the order of the paper: a causal model, adapted to flow, rows for numbers, conversations, plans. The others leave one
+ * thing out: the causal start (its updates are made as flow), the conversations, the triplets and rows that begin as waves.
+ */
+export const kVlaRecipes: readonly VlaRecipe[] = [
+  { key: 'causal', from: 'start', data: kQuestions, options: kCausal },
+  { key: 'adapt', from: 'causal', data: kQuestions, options: kAdapt },
+  ...laterStages('all', 'adapt', kEmbed),
+  {
+    key: 'scratch-flow',
+    from: 'start',
+    data: kQuestions,
+    options: { ...kAdapt, steps: kCausal.steps! + kAdapt.steps!, lr: kCausal.lr },
+  },
+  ...laterStages('scratch', 'scratch-flow', kEmbed),
+  { key: 'no-pretraining-sft', from: 'all-embed', data: kPlans, options: kSft },
+  ...laterStages('no-triplet', 'adapt', {
+    ...kEmbed,
+    rows: 'random',
+    triplet: false,
+  }),
+];

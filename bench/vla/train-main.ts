@@ -1,0 +1,73 @@
+// npm run results:vla:train: makes every model of docs/results.md that sees pictures, one run after the other. Runs that
+// are there are left as they are or gone on with; --only names those that are wanted.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { kPlanWording } from '../../lib/camera/plan-conversation.js';
+import { writeCameraData } from '../../lib/camera/write.js';
+import { generateScenarios } from '../../lib/generate/generate.js';
+import { conversationTexts } from '../../lib/vla-train/conversation-texts.js';
+import { createVla } from '../../lib/vla-train/create-vla.js';
+import { trainVla } from '../../lib/vla-train/train-vla.js';
+import { kPictureSize, kScenes, kSizes, kTokens, kVlaRecipes, type VlaRecipe } from './recipes.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    runs: { type: 'string', default: 'out/vla' },
+    // Folder of pictures and conversations that is made when it is absent.
+    data: { type: 'string', default: 'out/vla/data' },
+    threads: { type: 'string', default: '1' },
+    only: { type: 'string', multiple: true },
+    // Share of the updates and of the scenes: to see in minutes that everything works.
+    scale: { type: 'string', default: '1' },
+  },
+});
+const scale = Number(flags.scale);
+const say = (text: string) => process.stderr.write(`${text}\n`);
+const file = (name: string) => join(flags.data, `${name}.jsonl`);
+const start = join(flags.runs, 'start');
+
+if (!existsSync(flags.data)) {
+  const windows = Math.max(64, Math.round(scale * kScenes.windows));
+  say(`${flags.data}: ${windows} windows`);
+  const { windows: scenes } = await generateScenarios({ ...kScenes, windows });
+  const size = { width: kPictureSize, height: kPictureSize };
+  await writeCameraData(flags.data, scenes, { ...size, questions: true, plans: true });
+}
+if (!existsSync(start)) {
+  const texts: string[] = [];
+  for await (const text of conversationTexts([file('questions'), file('plans')])) texts.push(text);
+  await createVla({ output: start, sizes: kSizes, tokenizer: { texts, size: kTokens } });
+}
+for (const recipe of kVlaRecipes) {
+  if (flags.only && !flags.only.includes(recipe.key)) continue;
+  await finish(recipe);
+}
+
+/** Makes a run, or goes on with it, or finds it done. */
+async function finish({ key, from, data, options }: VlaRecipe): Promise<void> {
+  const output = join(flags.runs, key);
+  const resume = existsSync(join(output, 'trainer_state.json'));
+  say(`${output}: ${resume ? 'going on' : 'training'}`);
+  const events = trainVla({
+    ...options,
+    steps: Math.max(1, Math.round(scale * options.steps!)),
+    ...(resume ? {} : { model: join(flags.runs, from) }),
+    data: Object.entries(data).map(([name, weight]) => ({
+      path: file(name),
+      weight,
+      splits: ['train'],
+    })),
+    wording: { user: kPlanWording, system: '' },
+    system: '',
+    threads: Number(flags.threads),
+    resume,
+    output,
+  });
+  for await (const event of events) {
+    if (event.type === 'step' && event.step % 100 === 0) {
+      say(`  update ${event.step} of ${event.steps}: loss ${event.loss.toFixed(3)}`);
+    }
+  }
+}
