@@ -88,7 +88,15 @@ describe('a run that was stopped', () => {
       [{ stage: 'pretrain' }, /stage/],
       [{ lr: 1e-2 }, /lr/],
       [{ lora: { rank: 2 } }, /lora/],
-      [{ data: [{ path: world.colours, weight: 2 }, { path: world.colours, name: 'b' }] }, /data/],
+      [
+        {
+          data: [
+            { path: world.colours, weight: 2 },
+            { path: world.colours, name: 'b' },
+          ],
+        },
+        /data/,
+      ],
       [{ data: [{ path: world.colours, splits: ['train'] }] }, /data/],
     ];
     for (const [change, message] of wrong) {
