@@ -147,23 +147,23 @@ describe('a run that was stopped', () => {
 
 describe.skipIf(kWindows)('a run that is killed by SIGKILL', () => {
   it('leaves a model that loads and a run that goes on to the same bits, wherever it was', async () => {
-    const whole = world.options({ stage: 'adapt', steps: 40, checkpointEvery: 1 });
+    const whole = world.options({ stage: 'adapt', steps: 24, checkpointEvery: 1 });
     await eventsOf(whole);
     const options = { ...whole, output: world.output() };
     mkdirSync(options.output);
-    const kills = 10;
+    const kills = 6;
     let step = 0;
     for (let round = 0; round < kills; round += 1) {
       const going = round === 0 ? options : resumed(options);
       const child = start({ ...going, checkpointEvery: 1, logEvery: 1 });
-      await killedSoonAfterItsFirstCheckpoint(child, 3 + 5 * round);
+      await killedSoonAfterItsFirstCheckpoint(child, 3 + 7 * round);
       const { opened } = await openVla(options.output);
       expect(opened.warnings).toEqual([]);
       await inspectCheckpoint(options.output, { checkValues: true });
       const { state } = await loadVlaRun(options.output, 'adapt');
       expect(state.step).toBeGreaterThanOrEqual(step);
       step = state.step;
-      if (step === 40) break;
+      if (step === 24) break;
     }
     expect(step).toBeGreaterThan(0);
     await eventsOf(resumed(options));

@@ -85,9 +85,12 @@ function meanOfDigits(data: Float32Array, width: number, tokenizer: TextTokenize
     return data.subarray(id * width, (id + 1) * width);
   };
   const mean = new Float64Array(width);
+  const add = (token: string, share: number) => {
+    for (const [i, value] of row(token).entries()) mean[i]! += value * share;
+  };
   // The digits together weigh as much as the dot.
-  for (const digit of '0123456789') row(digit).forEach((v, i) => (mean[i]! += v / 20));
-  row('.').forEach((v, i) => (mean[i]! += v / 2));
+  for (const digit of '0123456789') add(digit, 1 / 20);
+  add('.', 1 / 2);
   return mean;
 }
 
