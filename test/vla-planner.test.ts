@@ -67,7 +67,7 @@ describe('a directory that says how it was trained', () => {
     const want = await told.plan(prompt, { ...options, schedule: schedule!, maskId: maskId! });
     const plan = await planner.planView(view, options);
     expect({ ...plan, timing: 0 }).toEqual({ ...want, timing: 0 });
-    expect(await rejectionCode(told.planView(view))).toBe('ERR_CONFIG');
+    expect(await rejectionCode(told.planView(view))).toBe('ERR_TOKENIZER');
     await told.close();
   });
 
