@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel, type VlaInput, type VlaModel, VlaPlanner, VlaTrainer } from '../lib/index.js';
 import { native } from '../lib/native.js';
@@ -244,12 +243,15 @@ describe('training', () => {
     expect(await rejectionCode(trainer.step(batch, 0))).toBe('ERR_CLOSED');
   });
 
-  it('refuses tensors that it cannot train', async () => {
-    const trainable = ['aligner.layers.0.weight'];
+  it('trains tensors of every part, and refuses those that the model has not', async () => {
     const sizes = { hidden: 32, mlp: 48, heads: 2, kvHeads: 1, visionWidth: 16 };
-    const wide = await folder.tiny({ dtype: 'f32', sizes });
-    expect(existsSync(wide)).toBe(true);
-    expect(await rejectionCode(VlaTrainer.load(wide, { trainable }))).toBe('ERR_CONFIG');
+    const directory = await folder.tiny({ dtype: 'f32', sizes });
+    const trainable = ['aligner.layers.0.weight'];
+    const trainer = await VlaTrainer.load(directory, { trainable });
+    expect(trainer.trainable).toEqual(trainable);
+    await trainer.close();
+    const none = VlaTrainer.load(directory, { trainable: ['aligner.layers.9.weight'] });
+    expect(await rejectionCode(none)).toBe('ERR_CONFIG');
   });
 });
 
