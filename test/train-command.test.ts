@@ -128,7 +128,7 @@ describe('wam-flow train', () => {
       ['--stage', 'tokenizer', '--output', 'x', '--data', 'y'],
       /takes no data/,
     ],
-    ['an unknown stage', ['--stage', 'pretrain', '--output', 'x'], /Allowed choices/],
+    ['an unknown stage', ['--stage', 'dream', '--output', 'x'], /Allowed choices/],
     ['steps that are no number', ['--steps', 'many', '--output', 'x'], /Expected an integer/],
     [
       'a setting without value',

@@ -36,8 +36,8 @@ describe('Planner.load', () => {
   test.each(['multi_modality', 'janus'])('of a %s model says what reads it', async (model_type) => {
     const other = await folder.tiny();
     editJson(join(other, 'config.json'), (config) => Object.assign(config, { model_type }));
-    for (const load of [Planner.load(other), loadCheckpoint(other)]) {
-      await expect(load).rejects.toMatchObject({
+    for (const load of [() => Planner.load(other), () => loadCheckpoint(other)]) {
+      await expect(load()).rejects.toMatchObject({
         code: 'ERR_CONFIG',
         message: expect.stringMatching(/config\.json: .*VlaPlanner\.load and loadModel/),
       });
