@@ -136,6 +136,7 @@
       "native/vla/vla_runner.cpp",
       "native/vla/vla_sampler.cpp",
       "native/vla/vla_trainer.cpp",
+      "native/vla/vla_trainer_setup.cpp",
       "native/vla/vla_weights.cpp"
     ],
     "wam_avx2_sources": [

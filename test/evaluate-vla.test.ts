@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { planConversation } from '../lib/camera/plan-conversation.js';
 import { writeCameraData } from '../lib/camera/write.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
-import { isJanus } from '../lib/cli/evaluate-vla.js';
+import { isJanusDirectory } from '../lib/vla/is-janus-directory.js';
 import { evaluateClosedLoop } from '../lib/eval/closed-loop.js';
 import { compareVla, evaluateVla, runVla } from '../lib/eval/evaluate-vla.js';
 import { scorePlans } from '../lib/eval/pdm-pass.js';
@@ -263,9 +263,9 @@ describe('wam-flow evaluate with a Janus directory', () => {
   const flags = ['--steps', '1', '--decode', 'median', '--resamples', '20', '--device', 'cpu'];
 
   test('knows one from others', async () => {
-    expect(await isJanus(directory)).toBe(true);
-    expect(await isJanus('mini')).toBe(false);
-    expect(await isJanus(join(import.meta.dirname, '../models/mini'))).toBe(false);
+    expect(await isJanusDirectory(directory)).toBe(true);
+    expect(await isJanusDirectory('mini')).toBe(false);
+    expect(await isJanusDirectory(join(import.meta.dirname, '../models/mini'))).toBe(false);
   });
 
   test('prints rows of the model, without its picture and with other commands', async () => {

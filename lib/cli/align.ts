@@ -7,7 +7,7 @@ import { deviceOf } from './device-flags.js';
 import { pick, readRecipe } from './recipe-flags.js';
 import { alignVla, type AlignVlaOptions } from '../vla-train/align-vla.js';
 import { withInterrupt } from './run.js';
-import { isJanusDirectory } from './vla-flags.js';
+import { isJanusDirectory } from '../vla/is-janus-directory.js';
 import { addTrainingFlags, reportTraining, type TrainingFlags } from './training-flags.js';
 
 interface AlignCommandOptions extends TrainingFlags {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type ConversationMix, openConversations } from '../conversation/conversation-mix.js';
 import { WamFlowError } from '../errors.js';
 import {
@@ -17,7 +16,6 @@ import type { EvaluatedPlanner } from '../eval/planner-runs.js';
 import { selectWindows } from '../eval/select-windows.js';
 import { cameraOf, visionPlanner } from '../eval/vision-planner.js';
 import { CameraPictures, greyPictures } from '../eval/window-pictures.js';
-import { readJson } from '../model/read-json.js';
 import type { ScenarioData } from '../scenario/types.js';
 import { openVla } from '../vla/open-vla.js';
 import { loadModel } from '../vla/vla-model.js';
@@ -37,18 +35,6 @@ export interface LoadedVision {
   planner: EvaluatedPlanner;
   variants: NamedPlanner[];
   close(): Promise<void>;
-}
-
-/** Whether a folder holds a model of the Janus family; false for names that are no folder. */
-export async function isJanus(directory: string): Promise<boolean> {
-  const path = join(directory, 'config.json');
-  const config = await readJson(path, path).catch(() => null);
-  if (typeof config !== 'object' || config === null) return false;
-  return 'vision_config' in config || Object.entries(config).some(isMultiModality);
-}
-
-function isMultiModality([name, value]: [string, unknown]): boolean {
-  return name === 'model_type' && value === 'multi_modality';
 }
 
 /** Loads a planner that sees pictures of the windows of `data`. */

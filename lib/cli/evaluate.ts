@@ -30,7 +30,8 @@ import { printClosedLoop } from './evaluate-closed-loop.js';
 import { printHumanReport } from './evaluate-human.js';
 import { epdmsTable, pdmBreakdownTable, pdmsTable } from './evaluate-pdm-table.js';
 import { breakdownTable, mainTable } from './evaluate-table.js';
-import { evaluateQuestions, isJanus, loadVision, type VlaFlags } from './evaluate-vla.js';
+import { isJanusDirectory } from '../vla/is-janus-directory.js';
+import { evaluateQuestions, loadVision, type VlaFlags } from './evaluate-vla.js';
 import { humanPictures } from './human-pictures.js';
 import { couplingOption } from './plan-flags.js';
 import { Progress } from './progress.js';
@@ -153,7 +154,8 @@ export function evaluateCommand(): Command {
 
 async function run(options: EvaluateCommandOptions, signal: AbortSignal): Promise<void> {
   const quiet = options.json === true;
-  const hasVision = !options.baselines && !options.explainHuman && (await isJanus(options.model));
+  const hasVision =
+    !options.baselines && !options.explainHuman && (await isJanusDirectory(options.model));
   if (!hasVision) refuseVlaFlags(options);
   if (options.questions !== undefined) return ask(options, options.questions, signal);
   const split = options.split ?? (options.data === undefined ? 'all' : 'val');

@@ -3,6 +3,7 @@ import { WamFlowError } from '../errors.js';
 import type { TrainStage } from '../train/events.js';
 import type { TrainOptions } from '../train/options.js';
 import { train } from '../train/train.js';
+import { isJanusDirectory } from '../vla/is-janus-directory.js';
 import { trainVla } from '../vla-train/train-vla.js';
 import type { VlaTrainOptions } from '../vla-train/vla-options.js';
 import type { VlaStage } from '../vla-train/vla-recipe.js';
@@ -14,7 +15,6 @@ import { addTrainingFlags, reportTraining, type TrainingFlags } from './training
 import {
   addConversationFlags,
   type ConversationFlags,
-  isJanusDirectory,
   kVlaBrief,
   vlaTrainOptions,
 } from './vla-flags.js';

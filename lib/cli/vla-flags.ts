@@ -1,7 +1,5 @@
 // What command lines say of a stage of a vision-language model.
 
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ConversationSource } from '../conversation/options.js';
 import { WamFlowError } from '../errors.js';
@@ -77,16 +75,6 @@ export function vlaTrainOptions(
     ...deviceOf(options),
     signal,
   };
-}
-
-/** Whether a folder holds a model of the Janus family, as far as its config.json says. */
-export async function isJanusDirectory(directory: string): Promise<boolean> {
-  try {
-    const config: unknown = JSON.parse(await readFile(join(directory, 'config.json'), 'utf8'));
-    return (config as { model_type?: unknown } | null)?.model_type === 'multi_modality';
-  } catch {
-    return false; // whoever loads it says what is wrong
-  }
 }
 
 function usage(message: string): WamFlowError {

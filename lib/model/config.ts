@@ -166,9 +166,11 @@ export function parseModelConfig(value: unknown, source = 'config'): ModelConfig
 }
 
 /** Whether a config.json is of the Janus family. */
-function isVisionLanguage(value: unknown): boolean {
-  const type = (value as { model_type?: unknown } | null)?.model_type;
-  return type === 'multi_modality' || type === 'janus';
+export function isVisionLanguage(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { model_type: type } = value as { model_type?: unknown };
+  // The field may be missing; what it is made of may not.
+  return type === 'multi_modality' || type === 'janus' || 'language_config' in value;
 }
 
 /** The same configuration in the engine's form. */

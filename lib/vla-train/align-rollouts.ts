@@ -1,6 +1,6 @@
 // Groups of plans of one scene, judged, as examples that the trainer learns from.
 
-import type { VlaExample } from '../vla/vla-trainer.js';
+import type { VlaChains, VlaExample } from '../vla/vla-trainer.js';
 import type { VlaPlan, VlaPlanner, VlaPrompt } from '../vla/vla-planner.js';
 
 /** Plans of one scene. */
@@ -25,15 +25,12 @@ export function isEven({ rewards }: Group): boolean {
 /**
  * A group as an example: a chain a plan, of which the last step counts (estimator (A) of wamflow-spec section 7).
  * Probabilities are those at temperature 1, whatever plans were drawn at.
- *
- * @param penalty [plans, numbers] subtracted from the advantage of each token
  */
 export function groupExample(
   planner: VlaPlanner,
   { prompt, plan, rewards }: Group,
   { clipRatio }: { clipRatio: number },
-  penalty?: Float32Array,
-): VlaExample {
+): VlaExample & { chains: VlaChains } {
   const { positions, ...sequence } = planner.sequence(prompt);
   const counted = new Uint8Array(sequence.ids.length);
   for (const i of positions) counted[i] = 1;
@@ -47,7 +44,7 @@ export function groupExample(
       chosen: plan.tokens,
       advantage: Float32Array.from(
         plan.tokens,
-        (_, i) => advantages[Math.floor(i / positions.length)]! - (penalty?.[i] ?? 0),
+        (_, i) => advantages[Math.floor(i / positions.length)]!,
       ),
       logProbability: plan.logProbability,
       clip: clipRatio,

@@ -1,35 +1,37 @@
-// One scene of an alignment: what the model is shown, and the scorer that judges its plans.
+// The scenes of an alignment: what the model is shown of them, and the scorers that judge its plans.
 
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { planConversation } from '../camera/plan-conversation.js';
 import { WamFlowError } from '../errors.js';
 import { rearAxlePoses } from '../eval/rear-axle.js';
 import { windowScene } from '../eval/window-scene.js';
-import type { WindowPictures } from '../eval/window-pictures.js';
 import type { ScenarioWindow } from '../scenario/types.js';
 import { PdmScorer } from '../sim/pdm-scorer.js';
 import { posesOfPath } from '../vla/path-heading.js';
-import type { VlaPlanner, VlaPrompt } from '../vla/vla-planner.js';
+import type { VlaPrompt } from '../vla/vla-planner.js';
+import type { AlignPolicy } from './align-policy.js';
 import { purposeOf, wordsFor } from './draws.js';
 
 /** A window that plans can be judged in. */
 export interface AlignScene {
   window: ScenarioWindow;
   scorer: PdmScorer;
-  prompt?: VlaPrompt;
 }
 
 const kOrder = purposeOf('order of scenes');
 
 /**
- * The windows that are drawn, in the order of the seed; those that cannot be scored are left out.
+ * Draws windows in the order of the seed and sets their scorers up, one a turn of the event loop; those that cannot be
+ * scored are left out.
  *
- * @throws WamFlowError `ERR_ARGUMENT` when none can be scored
+ * @throws WamFlowError `ERR_ARGUMENT` when none can be scored. Rejects with the signal's reason when aborted.
  */
-export function setUpAlignScenes(
+export async function setUpAlignScenes(
   windows: readonly ScenarioWindow[],
   { scenes, seed }: { scenes: number; seed: number },
-): { scenes: AlignScene[]; refused: number } {
+  signal: AbortSignal | undefined,
+): Promise<{ scenes: AlignScene[]; refused: number }> {
   const words = new Uint32Array(4);
   const drawn = windows
     .map((window, i) => ({ window, at: wordsFor(words, kOrder, seed, i)[0]!, i }))
@@ -38,6 +40,8 @@ export function setUpAlignScenes(
   let refused = 0;
   for (const { window } of drawn) {
     if (made.length === scenes) break;
+    await setImmediate();
+    signal?.throwIfAborted();
     try {
       made.push({ window, scorer: new PdmScorer(windowScene(window), { version: 'v1' }) });
     } catch (error) {
@@ -56,23 +60,21 @@ export function scenesFingerprint(scenes: readonly AlignScene[]): string {
   return hash.digest('hex');
 }
 
-/** What the model reads before it plans; made once. */
+/** What the model reads before it plans. */
 export async function promptOf(
-  scene: AlignScene,
-  planner: VlaPlanner,
-  pictures: WindowPictures,
+  { window }: AlignScene,
+  { planner, pictures }: AlignPolicy,
 ): Promise<VlaPrompt> {
-  const { fields } = planConversation({ ...scene.window, future: 0 });
-  scene.prompt ??= await planner.promptOf({ images: [await pictures.of(scene.window)], fields });
-  return scene.prompt;
+  const { fields } = planConversation({ ...window, future: 0 });
+  return planner.promptOf({ images: [await pictures.of(window)], fields });
 }
 
-/** PDM scores of plans, each [waypoints, coordinates]. On the calling thread: a thread for each scene would be too many. */
+/** PDM scores of plans, each [waypoints, coordinates]. On the calling thread: one for each scene would be too many. */
 export function rewardsOf(
-  scene: AlignScene,
+  { scorer }: AlignScene,
   plans: readonly Float32Array[],
   coordinates: 2 | 3,
 ): Float64Array {
   const poses = plans.map((plan) => rearAxlePoses(coordinates === 3 ? plan : posesOfPath(plan)));
-  return scene.scorer.scoreSync(poses).scores;
+  return scorer.scoreSync(poses).scores;
 }

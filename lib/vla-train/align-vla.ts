@@ -1,13 +1,10 @@
 // Stage `align` of vision-language models: plans drawn in groups, judged by the PDM score, learnt from by GRPO.
 
-import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { CameraOptions } from '../camera/options.js';
-import { chooseDevice, type DeviceOptions } from '../device.js';
+import { type DeviceOptions, kDeviceKeys } from '../device.js';
 import { argumentError, WamFlowError } from '../errors.js';
-import { cameraOf } from '../eval/vision-planner.js';
-import { CameraPictures } from '../eval/window-pictures.js';
 import { kConfig } from '../model/checkpoint-files.js';
 import { readJson } from '../model/read-json.js';
 import { native } from '../native.js';
@@ -19,10 +16,11 @@ import { runStage, type StageRun, type StageTrainer } from '../train/run-stage.j
 import { requireSame } from '../train/state.js';
 import { openVla } from '../vla/open-vla.js';
 import { trainableNames } from '../vla/trainable.js';
-import { integer } from '../vla/vla-options.js';
-import { VlaPlanner } from '../vla/vla-planner.js';
+import { kVlaDefaults } from '../vla/vla-options.js';
+import type { VlaPlanner } from '../vla/vla-planner.js';
 import { kSettingsName, settingsText } from '../vla/vla-settings.js';
 import { VlaTrainer } from '../vla/vla-trainer.js';
+import { AlignPolicy } from './align-policy.js';
 import { diversityOf, type Group, groupExample, isEven } from './align-rollouts.js';
 import {
   type AlignScene,
@@ -33,14 +31,11 @@ import {
 } from './align-scene.js';
 import { type AlignVlaParameters, alignVlaParameters, alignVlaRecipe } from './align-vla-recipe.js';
 import { purposeOf, wordsFor } from './draws.js';
-import {
-  companionsOf,
-  floatTensor,
-  refuseModel,
-  storedTensors,
-  writeJanusSet,
-} from './janus-set.js';
+import { companionsOf, refuseModel, storedTensors, writeJanusSet } from './janus-set.js';
 import { VlaRunStart } from './run-start.js';
+import { vlaRunSettings } from './vla-options.js';
+import { learningRateAt } from './vla-recipe.js';
+import { saveTrained } from './vla-run.js';
 import { loadVlaRun, type VlaTrainerState } from './vla-state.js';
 
 /** Options of {@link alignVla}. What is left out of the parameters is as {@link alignVlaRecipe} has it. */
@@ -68,6 +63,10 @@ export interface AlignVlaOptions extends DeviceOptions, Partial<AlignVlaParamete
 
 /** Numbers of a row: update, objective, norm, rate, reward, best, spread, uneven, divergence, diversity. */
 const kRow = 10;
+const kRunKeys = [
+  ...['model', 'output', 'data', 'splits', 'camera', 'threads', 'checkpointEvery', 'logEvery'],
+  ...['tensorboard', 'resume', 'overwrite', 'signal', ...kDeviceKeys],
+];
 const kOrder = purposeOf('scenes of an update');
 const kSeeds = purposeOf('plans of a scene');
 
@@ -91,38 +90,15 @@ function runSettings(options: AlignVlaOptions): RunSettings {
   if (typeof options !== 'object' || options === null) {
     throw argumentError('options', 'an object', options);
   }
-  const known = new Set([
-    ...['model', 'output', 'data', 'splits', 'camera', 'threads', 'checkpointEvery', 'logEvery'],
-    ...['tensorboard', 'resume', 'overwrite', 'signal', 'device', 'precision', 'isa'],
-    ...Object.keys(alignVlaRecipe()),
-  ]);
-  const unknown = Object.keys(options).filter((key) => !known.has(key));
+  const known: readonly string[] = [...kRunKeys, ...Object.keys(alignVlaRecipe())];
+  const unknown = Object.keys(options).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
     throw new WamFlowError(
       'ERR_ARGUMENT',
-      `options: unknown for stage align: ${unknown.join(', ')}`,
+      `options: unknown for stage align: ${unknown.join(', ')}; known are ${known.join(', ')}`,
     );
   }
-  const { output, model, resume = false, threads, checkpointEvery, logEvery } = options;
-  if (typeof output !== 'string' || output === '') {
-    throw argumentError('output', 'the path of a folder', output);
-  }
-  if (!resume && (typeof model !== 'string' || model === '')) {
-    throw argumentError('model', 'the path of a Janus directory', model);
-  }
-  const device = chooseDevice(options, 'cpu');
-  if (device.precision !== 'fp32') {
-    throw argumentError('options.precision', "'fp32': training is in float", device.precision);
-  }
-  return {
-    device,
-    threads: threads === undefined ? undefined : integer('threads', threads, 1, 256),
-    checkpointEvery: integer('checkpointEvery', checkpointEvery ?? 50, 1, 1e9),
-    logEvery: integer('logEvery', logEvery ?? 10, 1, 1e6),
-    evalEvery: 0,
-    tensorboard: options.tensorboard ?? true,
-    signal: options.signal,
-  };
+  return vlaRunSettings(options, 50);
 }
 
 async function* prepareAlignVla(
@@ -135,7 +111,8 @@ async function* prepareAlignVla(
   if (saved) requireSame(output, { train: saved.state.train }, { train });
   const model = await openVla(saved ? output : options.model!);
   const names = trainableNames(model.opened, train.trainable);
-  const { scenes, refused } = setUpAlignScenes(await windowsOf(options), train);
+  const windows = await windowsOf(options);
+  const { scenes, refused } = await setUpAlignScenes(windows, train, settings.signal);
   yield { type: 'setup', step: saved?.state.step ?? 0, scenes: scenes.length, total: train.scenes };
   const data = scenesFingerprint(scenes);
   if (saved) requireSame(output, { data: saved.state.data }, { data });
@@ -146,9 +123,10 @@ async function* prepareAlignVla(
   });
   if (!saved) {
     const { opened, settings: before } = model;
+    const path = join(opened.directory, kConfig);
     const tensors = await storedTensors(opened.directory, opened.files);
     await writeJanusSet(output, {
-      config: (await readJson(join(opened.directory, kConfig), kConfig)) as object,
+      config: (await readJson(path, path)) as object,
       tensors,
       files: {
         ...(await companionsOf(opened.directory)),
@@ -160,14 +138,14 @@ async function* prepareAlignVla(
   }
   const threads = settings.threads ?? native().cpuInfo().hardwareThreads;
   const start = await VlaRunStart.of(output, true);
-  const policy = new Policy(output, options, threads);
+  let policy: AlignPolicy | undefined;
   let trainer: VlaTrainer | undefined;
   let reference: VlaTrainer | undefined;
   try {
-    const planner = await policy.planner();
-    const { ids } = planner.sequence(await promptOf(scenes[0]!, planner, policy.pictures(planner)));
-    // Prompts differ by a few tokens of their numbers and commands.
-    const maxTokens = ids.length + 32 + (train.group - 1) * (ids.length - prefixOf(planner, ids));
+    policy = await AlignPolicy.load(output, { ...deviceOf(options), threads }, options.camera);
+    // No prompt is longer than the planner takes.
+    const answer = policy.planner.answer([]).length;
+    const maxTokens = kVlaDefaults.maxTokens + (train.group - 1) * answer;
     const form = { maxTokens, maxCopies: train.group, threads, ...deviceOf(options) };
     const { beta1, beta2, eps, weightDecay, clip } = train;
     const optimiser = { beta1, beta2, eps, weightDecay, clip };
@@ -181,15 +159,6 @@ async function* prepareAlignVla(
       await trainer.restore(state, saved.state.step);
     }
     const ready = trainer;
-    const save = async (step: number, seconds: number) => {
-      const stored = await storedTensors(output, [{ name: 'model.safetensors' }]);
-      const now = new Map((await ready.weights(names)).map((t) => [t.name, floatTensor(t)]));
-      await writeJanusSet(output, {
-        config: (await readJson(join(output, kConfig), kConfig)) as object,
-        tensors: stored.map((tensor) => now.get(tensor.name) ?? tensor),
-        training: { tensors: await ready.state(), state: { ...stateAt(step, seconds) } },
-      });
-    };
     const parts = { trainer, reference, policy, scenes, train, names };
     return {
       start: {
@@ -204,20 +173,16 @@ async function* prepareAlignVla(
       seconds: saved?.state.seconds ?? 0,
       summarize,
       save: async (step, seconds) => {
-        if (step > 0) await save(step, seconds);
+        if (step > 0) await saveTrained(output, ready, names, stateAt(step, seconds));
       },
     };
   } catch (error) {
     await trainer?.close();
     await reference?.close();
-    await policy.close();
+    await policy?.close();
     await start.remove();
     throw error;
   }
-}
-
-function prefixOf(planner: VlaPlanner, ids: Int32Array): number {
-  return ids.length - planner.answer([]).length;
 }
 
 async function windowsOf({ data, splits = ['train'] }: AlignVlaOptions): Promise<ScenarioWindow[]> {
@@ -233,67 +198,10 @@ function deviceOf({ device, precision }: DeviceOptions): DeviceOptions {
   );
 }
 
-/**
- * The planner whose plans are judged: the weights of the trainer as they are, by way of a folder, since planners pack their
- * weights from files.
- */
-class Policy {
-  readonly #output: string;
-  readonly #folder: string;
-  readonly #options: AlignVlaOptions;
-  readonly #threads: number;
-  #planner: VlaPlanner | undefined;
-  #pictures: CameraPictures | undefined;
-
-  constructor(output: string, options: AlignVlaOptions, threads: number) {
-    this.#output = output;
-    this.#folder = join(output, `.policy-${process.pid}`);
-    this.#options = options;
-    this.#threads = threads;
-  }
-
-  async planner(): Promise<VlaPlanner> {
-    this.#planner ??= await this.#load(this.#output);
-    return this.#planner;
-  }
-
-  pictures(planner: VlaPlanner): CameraPictures {
-    this.#pictures ??= new CameraPictures(cameraOf(planner, this.#options.camera));
-    return this.#pictures;
-  }
-
-  /** Takes the trainer's weights. */
-  async update(trainer: VlaTrainer, names: readonly string[]): Promise<void> {
-    const stored = await storedTensors(this.#output, [{ name: 'model.safetensors' }]);
-    const now = new Map((await trainer.weights(names)).map((t) => [t.name, floatTensor(t)]));
-    const { settings, opened } = await openVla(this.#output);
-    await writeJanusSet(this.#folder, {
-      config: (await readJson(join(this.#output, kConfig), kConfig)) as object,
-      tensors: stored.map((tensor) => now.get(tensor.name) ?? tensor),
-      files: {
-        ...(await companionsOf(opened.directory)),
-        [kSettingsName]: settingsText(settings),
-      },
-    });
-    await this.#planner?.close();
-    this.#planner = await this.#load(this.#folder);
-  }
-
-  async close(): Promise<void> {
-    await this.#planner?.close();
-    await this.#pictures?.close();
-    await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  #load(folder: string): Promise<VlaPlanner> {
-    return VlaPlanner.load(folder, { threads: this.#threads, ...deviceOf(this.#options) });
-  }
-}
-
 interface Parts {
   trainer: VlaTrainer;
   reference: VlaTrainer | undefined;
-  policy: Policy;
+  policy: AlignPolicy;
   scenes: AlignScene[];
   train: AlignVlaParameters;
   names: readonly string[];
@@ -309,14 +217,13 @@ function groupTrainer(parts: Parts, begin: number, closed: () => Promise<void>):
       for (let k = 0; k < updates && !stopped; k += 1) {
         const update = step + 1;
         if (step > 0) await policy.update(trainer, names);
-        const planner = await policy.planner();
-        const groups = await drawGroups(parts, planner, update);
+        const { planner } = policy;
+        const groups = await drawGroups(parts, update);
         const uneven = groups.filter((group) => !isEven(group));
-        let figures = { loss: 0, gradNorm: 0, kl: 0 };
-        const lr = rateAt(train, update);
-        if (uneven.length > 0) {
-          figures = await learn({ trainer, reference, planner, train }, uneven, lr);
-        }
+        const lr = learningRateAt({ ...train, schedule: 'cosine' }, update);
+        // Of groups that are all even only the divergence is learnt.
+        const learnt = uneven.length > 0 ? uneven : groups;
+        const figures = await learn({ trainer, reference, planner, train }, learnt, lr);
         const coordinates = planner.coordinates;
         const mean = (of: (group: Group) => number) =>
           groups.reduce((sum, group) => sum + of(group), 0) / groups.length;
@@ -346,12 +253,8 @@ function groupTrainer(parts: Parts, begin: number, closed: () => Promise<void>):
 }
 
 /** Plans of the scenes of an update, judged. */
-async function drawGroups(
-  { scenes, train, policy }: Parts,
-  planner: VlaPlanner,
-  update: number,
-): Promise<Group[]> {
-  const pictures = policy.pictures(planner);
+async function drawGroups({ scenes, train, policy }: Parts, update: number): Promise<Group[]> {
+  const { planner } = policy;
   const words = new Uint32Array(4);
   const groups: Group[] = [];
   for (let k = 0; k < train.batch; k += 1) {
@@ -361,7 +264,7 @@ async function drawGroups(
     // Each round through the scenes begins at another one.
     const shift = wordsFor(words, kOrder, train.seed, round)[0]! % scenes.length;
     const scene = scenes[(place + shift) % scenes.length]!;
-    const prompt = await promptOf(scene, planner, pictures);
+    const prompt = await promptOf(scene, policy);
     const plan = await planner.plan(prompt, {
       steps: train.rolloutSteps[k % train.rolloutSteps.length]!,
       ...{ rule: train.rule, decode: 'sample', temperature: train.temperature },
@@ -373,7 +276,7 @@ async function drawGroups(
   return groups;
 }
 
-/** One update from groups whose plans are not all worth the same. */
+/** One update from groups of plans. */
 async function learn(
   {
     trainer,
@@ -386,23 +289,20 @@ async function learn(
   groups: readonly Group[],
   lr: number,
 ): Promise<{ loss: number; gradNorm: number; kl: number }> {
-  let examples = groups.map((group) => groupExample(planner, group, train));
+  const examples = groups.map((group) => groupExample(planner, group, train));
   let kl = 0;
   if (reference) {
-    const thought = await reference.logProbabilities(examples);
+    const before = await reference.logProbabilities(examples);
     let at = 0;
-    let tokens = 0;
-    examples = groups.map((group) => {
-      const penalty = group.plan.logProbability.map((now, i) => {
-        const further = now - thought[at + i]!;
+    for (const { chains } of examples) {
+      // Further from the start than chance: less of an advantage.
+      for (let i = 0; i < chains.chosen.length; i += 1) {
+        const further = chains.logProbability[i]! - before[at++]!;
+        chains.advantage[i]! -= train.klBeta * further;
         kl += further;
-        tokens += 1;
-        return train.klBeta * further;
-      });
-      at += penalty.length;
-      return groupExample(planner, group, train, penalty);
-    });
-    kl /= tokens;
+      }
+    }
+    kl /= at;
   }
   const { loss, gradNorm } = await trainer.step(examples, lr);
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return { loss, gradNorm, kl };
@@ -410,12 +310,6 @@ async function learn(
     'ERR_NOT_FINITE',
     `objective ${loss}, norm of the gradient ${gradNorm}; a smaller learning rate may help`,
   );
-}
-
-function rateAt({ lr, warmup, steps }: AlignVlaParameters, update: number): number {
-  if (update <= warmup) return (lr * update) / warmup;
-  const done = (update - warmup) / Math.max(1, steps - warmup + 1);
-  return lr * 0.5 * (1 + Math.cos(Math.PI * Math.min(done, 1)));
 }
 
 function deviation(values: Float64Array): number {

@@ -1,8 +1,6 @@
 // Conversations as examples of the trainer: which rows count, which tokens they may be, and the times of their noised copies.
 
 import type { EncodedConversation } from '../conversation/conversation-mix.js';
-import type { JanusVisionConfig } from '../vla/janus-config.js';
-import { towerPixels } from '../vla/tower-pixels.js';
 import type { TokenRange } from '../vla/vla-options.js';
 import type { VlaExample } from '../vla/vla-trainer.js';
 import { purposeOf, unitOf, wordsFor } from './draws.js';
@@ -38,7 +36,6 @@ export function noiseSeed({ seed }: Pick<Draws, 'seed'>, update: number, place: 
 /** What examples are made with. */
 export interface ExampleForm {
   train: VlaTrainParameters;
-  vision: JanusVisionConfig;
   /** Numeric tokens; undefined when the model has none. */
   numeric: TokenRange | undefined;
 }
@@ -46,7 +43,7 @@ export interface ExampleForm {
 /** Example `place` of update `update`, from 1 on. */
 export function noisedExample(
   conversation: EncodedConversation,
-  { train, vision, numeric }: ExampleForm,
+  { train, numeric }: ExampleForm,
   update: number,
   place: number,
 ): VlaExample {
@@ -56,7 +53,7 @@ export function noisedExample(
   return {
     ids,
     imageMask,
-    ...(pixels === undefined ? {} : { pixels: towerPixels(vision, pixels) }),
+    ...(pixels === undefined ? {} : { pixels }),
     mask,
     prefixRows: mask === 'prefix' ? answerStart : 0,
     targets: ids,

@@ -87,7 +87,7 @@ export function checkVlaRunOptions(options: VlaTrainOptions): RunSettings {
   if (typeof options !== 'object' || options === null) {
     throw argumentError('options', 'an object', options);
   }
-  const { stage, output, model, signal, resume = false, tensorboard = true } = options;
+  const { stage } = options;
   if (!kVlaStages.includes(stage)) {
     throw argumentError('stage', `one of ${kVlaStages.join(', ')}`, stage);
   }
@@ -99,6 +99,28 @@ export function checkVlaRunOptions(options: VlaTrainOptions): RunSettings {
       `options: unknown for stage ${stage}: ${unknown.join(', ')}; known are ${known.join(', ')}`,
     );
   }
+  return vlaRunSettings(options, 500);
+}
+
+/** How a run proceeds, checked. */
+export function vlaRunSettings(
+  options: DeviceOptions &
+    Pick<
+      VlaTrainOptions,
+      | 'model'
+      | 'output'
+      | 'signal'
+      | 'resume'
+      | 'overwrite'
+      | 'recompute'
+      | 'tensorboard'
+      | 'threads'
+      | 'checkpointEvery'
+      | 'logEvery'
+    >,
+  checkpointEvery: number,
+): RunSettings {
+  const { output, model, signal, resume = false, tensorboard = true } = options;
   if (typeof output !== 'string' || output === '') {
     throw argumentError('output', 'the path of a folder', output);
   }
@@ -121,7 +143,7 @@ export function checkVlaRunOptions(options: VlaTrainOptions): RunSettings {
     device,
     threads:
       options.threads === undefined ? undefined : integer('threads', options.threads, 1, 256),
-    checkpointEvery: integer('checkpointEvery', options.checkpointEvery ?? 500, 1, 1e9),
+    checkpointEvery: integer('checkpointEvery', options.checkpointEvery ?? checkpointEvery, 1, 1e9),
     logEvery: integer('logEvery', options.logEvery ?? 10, 1, 1e6),
     evalEvery: 0,
     tensorboard,

@@ -211,7 +211,7 @@ export function checkVlaParameters(stage: VlaStage, value: unknown): VlaTrainPar
 
 /** Learning rate of update `update`, from 1 on; never 0. */
 export function learningRateAt(
-  { lr, warmup, steps, schedule }: VlaTrainParameters,
+  { lr, warmup, steps, schedule }: Pick<VlaTrainParameters, 'lr' | 'warmup' | 'steps' | 'schedule'>,
   update: number,
 ): number {
   if (update <= warmup) return (lr * update) / warmup;

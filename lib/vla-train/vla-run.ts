@@ -112,7 +112,7 @@ export async function prepareVla(
     }
     const ready = trainer;
     const step = saved?.state.step ?? 0;
-    const examples = { train, vision, numeric: numericRange(tokenizer) };
+    const examples = { train, numeric: numericRange(tokenizer) };
     const { config, tensors } = await inspectCheckpoint(output);
     return {
       start: {
@@ -259,8 +259,8 @@ async function writeStart(
   });
 }
 
-/** The output folder's model with the weights of the trainer. What is not trained keeps its bytes. */
-async function saveTrained(
+/** The output folder's model with the weights of the trainer, and what the run needs to go on. */
+export async function saveTrained(
   output: string,
   trainer: VlaTrainer,
   names: readonly string[],
@@ -268,14 +268,22 @@ async function saveTrained(
 ): Promise<void> {
   const path = join(output, kConfig);
   const config = (await readJson(path, path)) as object;
-  const stored = await storedTensors(output, [{ name: 'model.safetensors' }]);
-  const trained = (await trainer.weights(names)).map(floatTensor);
   const tensorsOfRun: readonly FloatTensor[] = await trainer.state();
   await writeJanusSet(output, {
     config,
-    tensors: replaced(stored, trained),
+    tensors: await trainedTensors(output, trainer, names),
     training: { tensors: tensorsOfRun, state: { ...state } },
   });
+}
+
+/** The model of a run's folder with the weights of its trainer. What is not trained keeps its bytes. */
+export async function trainedTensors(
+  output: string,
+  trainer: VlaTrainer,
+  names: readonly string[],
+): Promise<StreamedTensor[]> {
+  const stored = await storedTensors(output, [{ name: 'model.safetensors' }]);
+  return replaced(stored, (await trainer.weights(names)).map(floatTensor));
 }
 
 function replaced(

@@ -11,13 +11,13 @@ namespace {
 // Numbers that logits take at a time. What wants more rows asks several times.
 constexpr std::size_t kLogitRoom = std::size_t{1} << 23;
 
+}  // namespace
+
 model::MaskKind kind_of(Mask mask) {
   return mask == Mask::causal ? model::MaskKind::causal
          : mask == Mask::full ? model::MaskKind::full
                               : model::MaskKind::prefix;
 }
-
-}  // namespace
 
 VlaRunner::VlaRunner(std::shared_ptr<const VlaWeights> weights, Backend& backend, RunnerLimits limits)
     : weights_(std::move(weights)),

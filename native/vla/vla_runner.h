@@ -18,6 +18,9 @@ namespace wam::vla {
 /// prefix, the others everything.
 enum class Mask { causal, full, prefix };
 
+/// The same for attention segments.
+model::MaskKind kind_of(Mask mask);
+
 struct RunnerLimits {
   int tokens = 1280;  // rows of a call
   int images = 1;

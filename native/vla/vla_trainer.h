@@ -103,6 +103,7 @@ class VlaTrainer {
   VlaTrainer(const VlaConfig& config, Backend& backend, VlaTrainConfig train);
   TrainMemory reserve(Arena& arena);
   void check_train() const;
+  int logit_rows() const;
   void load(const TensorSource& source);
   TokenMetric metric(TokenRange range);
   void set_rows(const VlaExample& example);
