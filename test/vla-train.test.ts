@@ -17,7 +17,7 @@ import {
   vlaRecipe,
 } from '../lib/index.js';
 import { readSafetensors } from '../lib/model/safetensors.js';
-import { noiseSeed, noiseTimes } from '../lib/vla-train/noised-examples.js';
+import { noisedExample, noiseSeed, noiseTimes } from '../lib/vla-train/noised-examples.js';
 import { learningRateAt } from '../lib/vla-train/vla-recipe.js';
 import { editJson, JanusFolder } from './support/janus-folder.js';
 import { eventsOf, kSmallVla, lossesOf, SmallVla } from './support/small-vla.js';
@@ -385,5 +385,21 @@ describe('draws', () => {
     expect(learningRateAt(train, 100)).toBeGreaterThan(0);
     expect(learningRateAt(train, 100)).toBeLessThan(1e-3);
     expect(learningRateAt({ ...train, schedule: 'constant' }, 100)).toBe(1);
+  });
+});
+
+describe('an example', () => {
+  it('has its pictures as they were letterboxed: the trainer alone knows how its tower takes them', async () => {
+    const pixels = Float32Array.of(-1, 0, 1);
+    const conversation = {
+      ...{ id: '1', kind: '', set: 'a', form: 'text', answerStart: 2, pixels },
+      ids: Int32Array.of(1, 2, 3, 4),
+      imageMask: new Uint8Array(4),
+      counted: Uint8Array.of(0, 0, 1, 1),
+    } as const;
+    const form = { train: { ...vlaRecipe('sft'), copies: 2 }, numeric: undefined };
+    const example = noisedExample(conversation, form, 1, 0);
+    expect(example.pixels).toBe(pixels);
+    expect(example.noise!.times).toHaveLength(2);
   });
 });

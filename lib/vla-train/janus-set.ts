@@ -14,8 +14,8 @@ import {
 } from '../model/safetensors.js';
 
 const kIndex = 'model.safetensors.index.json';
-/** Matrices that adapters are added to, as they were before the run. */
-export const kLoraBase = 'lora_base.safetensors';
+/** Tensors as they were before the run: what adapters are added to, and what an alignment stays near to. */
+export const kRunStart = 'start.safetensors';
 const kPieceBytes = 1 << 22;
 
 /** Files beside configuration and weights that belong to a model: text and pictures need them. */
@@ -34,7 +34,7 @@ export interface JanusSet {
   tensors: readonly StreamedTensor[];
   /** Other files by name. */
   files?: Readonly<Record<string, FileData>>;
-  /** At the start of a run: matrices that its adapters are added to. */
+  /** At the start of a run: tensors that it needs as they are now. */
   base?: readonly StreamedTensor[];
   /** What a run needs to go on; left out, the state of an earlier run is removed. */
   training?: TrainingFiles;
@@ -53,9 +53,9 @@ export async function writeJanusSet(directory: string, set: JanusSet): Promise<v
   const others: Record<string, FileData | null> = { ...files };
   // Shards of an earlier model would be taken for this one's.
   if (await exists(join(directory, kIndex))) others[kIndex] = null;
-  if (base && base.length > 0) others[kLoraBase] = (await streamSafetensors(base)).pieces;
-  else if ((base || !training) && (await exists(join(directory, kLoraBase))))
-    others[kLoraBase] = null;
+  if (base && base.length > 0) others[kRunStart] = (await streamSafetensors(base)).pieces;
+  else if ((base || !training) && (await exists(join(directory, kRunStart))))
+    others[kRunStart] = null;
   await commitModel(directory, { config, weights, training, files: others });
 }
 

@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kConfig } from '../model/checkpoint-files.js';
 import { readJson } from '../model/read-json.js';
-import { kLoraBase, storedTensors, writeJanusSet } from './janus-set.js';
+import { kRunStart, storedTensors, writeJanusSet } from './janus-set.js';
 
 const kPrefix = '.lora-base-';
 
@@ -30,7 +30,7 @@ export class VlaRunStart {
     const start = new VlaRunStart(folder, true);
     try {
       const config = (await readJson(join(output, kConfig), join(output, kConfig))) as object;
-      const base = await storedTensors(output, [{ name: kLoraBase }]);
+      const base = await storedTensors(output, [{ name: kRunStart }]);
       const before = new Map(base.map((tensor) => [tensor.name, tensor]));
       const tensors = await storedTensors(output, [{ name: 'model.safetensors' }]);
       await writeJanusSet(folder, {
