@@ -392,11 +392,11 @@ describe('an example', () => {
   it('has its pictures as they were letterboxed: the trainer alone knows how its tower takes them', async () => {
     const pixels = Float32Array.of(-1, 0, 1);
     const conversation = {
-      ...{ id: '1', kind: '', set: 'a', form: 'text', answerStart: 2, pixels },
+      ...{ id: '1', kind: '', set: 'a', form: 'text' as const, answerStart: 2, pixels },
       ids: Int32Array.of(1, 2, 3, 4),
       imageMask: new Uint8Array(4),
       counted: Uint8Array.of(0, 0, 1, 1),
-    } as const;
+    };
     const form = { train: { ...vlaRecipe('sft'), copies: 2 }, numeric: undefined };
     const example = noisedExample(conversation, form, 1, 0);
     expect(example.pixels).toBe(pixels);
