@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,15 +13,7 @@ import {
 } from '../lib/index.js';
 import { projectGround } from '../lib/viewer/project.js';
 import { smallTokenizerFiles } from './support/small-tokenizer.js';
-
-const executablePath = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path));
-if (!executablePath)
-  console.warn('no chromium here (CHROMIUM_PATH): the browser tests are skipped');
+import { executablePath } from './support/chromium.js';
 
 const hostile = '<img src=x onerror="document.title=1">';
 const kSize = 96;

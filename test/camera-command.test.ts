@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeCameraData } from '../lib/camera/write.js';
 import { cameraCommand } from '../lib/cli/camera.js';
 import {
@@ -23,6 +23,7 @@ import {
 import { readScenarios } from '../lib/scenario/read.js';
 import type { ScenarioWindow } from '../lib/scenario/types.js';
 import { smallTokenizerFiles } from './support/small-tokenizer.js';
+import { runCommand } from './support/run-command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wam-flow-camera-'));
 let windows: readonly ScenarioWindow[];
@@ -31,22 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function run(...args: string[]): Promise<string> {
-  let out = '';
-  const spies = [
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      out += text;
-      return true;
-    }),
-    vi.spyOn(process.stderr, 'write').mockReturnValue(true),
-  ];
-  try {
-    await cameraCommand().parseAsync(args, { from: 'user' });
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-  return out;
-}
+const run = (...args: string[]) => runCommand(cameraCommand(), args);
 
 const rowsOf = (path: string) =>
   readFileSync(path, 'utf8')

@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
 import { readScenarios } from '../lib/scenario/read.js';
 import type { ScenarioWindow } from '../lib/scenario/types.js';
 import { checkpointFolder } from './support/small-planner.js';
+import { runCommand } from './support/run-command.js';
 
 let windows: readonly ScenarioWindow[];
 beforeAll(async () => {
@@ -13,22 +14,7 @@ beforeAll(async () => {
 });
 
 describe('wam-flow evaluate', () => {
-  async function run(...args: string[]): Promise<string> {
-    let out = '';
-    const spies = [
-      vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-        out += text;
-        return true;
-      }),
-      vi.spyOn(process.stderr, 'write').mockReturnValue(true),
-    ];
-    try {
-      await evaluateCommand().parseAsync(args, { from: 'user' });
-    } finally {
-      for (const spy of spies) spy.mockRestore();
-    }
-    return out;
-  }
+  const run = (...args: string[]) => runCommand(evaluateCommand(), args);
 
   it('prints one JSON document with a model', async () => {
     const { directory, remove } = await checkpointFolder();

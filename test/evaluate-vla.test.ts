@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { planConversation } from '../lib/camera/plan-conversation.js';
 import { writeCameraData } from '../lib/camera/write.js';
 import { evaluateCommand } from '../lib/cli/evaluate.js';
@@ -24,6 +24,7 @@ import { type SceneView, VlaPlanner, type VlaPlanOptions } from '../lib/index.js
 import { JanusFolder } from './support/janus-folder.js';
 import { rejectionCode } from './support/reference.js';
 import { kImageSize, tinyVla } from './support/tiny-vla.js';
+import { runCommand } from './support/run-command.js';
 
 const folder = new JanusFolder();
 let data: ScenarioData;
@@ -244,22 +245,7 @@ test('figures of a window: at-fault collisions are those that NC counts', () => 
 });
 
 describe('wam-flow evaluate with a Janus directory', () => {
-  async function run(...args: string[]): Promise<string> {
-    let out = '';
-    const spies = [
-      vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-        out += text;
-        return true;
-      }),
-      vi.spyOn(process.stderr, 'write').mockReturnValue(true),
-    ];
-    try {
-      await evaluateCommand().parseAsync(args, { from: 'user' });
-    } finally {
-      for (const spy of spies) spy.mockRestore();
-    }
-    return out;
-  }
+  const run = (...args: string[]) => runCommand(evaluateCommand(), args);
   const flags = ['--steps', '1', '--decode', 'median', '--resamples', '20', '--device', 'cpu'];
 
   test('knows one from others', async () => {

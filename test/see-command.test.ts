@@ -1,10 +1,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seeCommand } from '../lib/cli/see.js';
 import { writeImage } from '../lib/index.js';
 import { JanusFolder } from './support/janus-folder.js';
+import { runCommand } from './support/run-command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wam-flow-see-'));
 const models = new JanusFolder();
@@ -26,22 +27,7 @@ afterAll(() => {
   models.remove();
 });
 
-async function run(...args: string[]): Promise<string> {
-  let out = '';
-  const spies = [
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-      out += text;
-      return true;
-    }),
-    vi.spyOn(process.stderr, 'write').mockReturnValue(true),
-  ];
-  try {
-    await seeCommand().parseAsync([...args, '--html', page], { from: 'user' });
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-  return out;
-}
+const run = (...args: string[]) => runCommand(seeCommand(), [...args, '--html', page]);
 
 /** What the page was given. */
 function written() {
