@@ -359,6 +359,7 @@ export {
   type VlaPrompt,
 } from './vla/vla-planner.js';
 export { type AnswerSettings, answerText, type AnswerTextOptions } from './vla/answer-text.js';
+export { HeadingNetwork } from './vla/heading-network.js';
 export { headingsOfPath, type PathHeadingOptions, posesOfPath } from './vla/path-heading.js';
 export type { VlaReduce } from './vla/reduce-plans.js';
 export {

@@ -46,6 +46,7 @@ describe('a directory that says how it was trained', () => {
     expect(planner.defaults).toEqual({
       schedule: { kind: 'kernel_width', initialWidth: 4, finalWidth: 0.01, power: 1 },
       maskId: planner.model.vocab - 1,
+      ...{ steps: 5, rule: 'renoise', decode: 'median' },
     });
     const plan = await planner.planView(view, { seed: 3, steps: 3 });
     expect(plan.trajectory).toHaveLength(16);
@@ -63,7 +64,8 @@ describe('a directory that says how it was trained', () => {
     });
     const wording = { ...planner.settings!.wording!, imageSize: kImageSize };
     const prompt = await scenePrompt(tokenizer, wording, view);
-    const options = { steps: 3, seed: 3, decode: 'sample', temperature: 0.7, topK: 50 } as const;
+    const drawn = { decode: 'sample', temperature: 0.7, topK: 50 } as const;
+    const options = { steps: 3, seed: 3, rule: 'integrated', ...drawn } as const;
     const want = await told.plan(prompt, { ...options, schedule: schedule!, maskId: maskId! });
     const plan = await planner.planView(view, options);
     expect({ ...plan, timing: 0 }).toEqual({ ...want, timing: 0 });

@@ -1,5 +1,6 @@
 // How the models of docs/results.md that see pictures are made: data, sizes, and the stages of each.
 
+import type { AlignVlaParameters } from '../../lib/vla-train/align-vla-recipe.js';
 import type { CreateVlaOptions } from '../../lib/vla-train/create-vla.js';
 import type { VlaTrainOptions } from '../../lib/vla-train/vla-options.js';
 
@@ -22,6 +23,12 @@ export interface VlaRecipe {
 
 /** Of rows of numbers that start as waves: kernels from all numbers to about 10 cm. */
 const kPath = { kind: 'kernel_width', initialWidth: 2, finalWidth: 0.15, power: 4 } as const;
+
+/**
+ * Of plans: from some metres to 10 cm. Between rows that started as waves all that is farther than ten metres is nearly
+ * equally far, so that wider kernels know nothing of a plan, and networks that copy learn nothing from narrower ones.
+ */
+const kPlanPath = { ...kPath, initialWidth: 1, finalWidth: 0.35 };
 
 const kCommon: Partial<VlaTrainOptions> = {
   batch: 16,
@@ -72,7 +79,18 @@ const kPretrain: Options = {
   copies: 2,
   answerTokens: 32,
 };
-const kSft: Options = { ...kFlow, stage: 'sft', steps: 1200, lr: 1e-3, copies: 3, smear: 5 };
+const kSft: Options = {
+  ...kFlow,
+  stage: 'sft',
+  steps: 1200,
+  lr: 1e-3,
+  copies: 3,
+  smear: 5,
+  answerTokens: 32,
+  path: kPlanPath,
+};
+/** Longer, and with questions, so that answering them is not forgotten. */
+const kMini: Options = { ...kSft, steps: 3000 };
 
 /** The stages behind the adaptation, for an arm of the study. */
 function laterStages(arm: string, from: string, embed: VlaRecipe['options']): VlaRecipe[] {
@@ -98,6 +116,7 @@ export const kVlaRecipes: readonly VlaRecipe[] = [
     options: { ...kAdapt, steps: kCausal.steps! + kAdapt.steps!, lr: kCausal.lr },
   },
   ...laterStages('scratch', 'scratch-flow', kEmbed),
+  { key: 'mini-sft', from: 'all-sft', data: { plans: 4, questions: 1 }, options: kMini },
   { key: 'no-pretraining-sft', from: 'all-embed', data: kPlans, options: kSft },
   ...laterStages('no-triplet', 'adapt', {
     ...kEmbed,
@@ -105,3 +124,14 @@ export const kVlaRecipes: readonly VlaRecipe[] = [
     triplet: false,
   }),
 ];
+
+/** The last stage of `models/vla-mini`, on scenes that no other stage has seen. */
+export const kAlignment = {
+  key: 'mini',
+  from: 'mini-sft',
+  scenes: { windows: 1600, seed: 74 },
+  options: {
+    ...{ steps: 150, batch: 16, group: 8, scenes: 1200, lr: 1e-4, warmup: 10 },
+    rolloutSteps: [1, 5],
+  } satisfies Partial<AlignVlaParameters>,
+};

@@ -7,10 +7,19 @@ import { parseArgs } from 'node:util';
 import { kPlanWording } from '../../lib/camera/plan-conversation.js';
 import { writeCameraData } from '../../lib/camera/write.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
+import { alignVla } from '../../lib/vla-train/align-vla.js';
 import { conversationTexts } from '../../lib/vla-train/conversation-texts.js';
 import { createVla } from '../../lib/vla-train/create-vla.js';
 import { trainVla } from '../../lib/vla-train/train-vla.js';
-import { kPictureSize, kScenes, kSizes, kTokens, kVlaRecipes, type VlaRecipe } from './recipes.js';
+import {
+  kAlignment,
+  kPictureSize,
+  kScenes,
+  kSizes,
+  kTokens,
+  kVlaRecipes,
+  type VlaRecipe,
+} from './recipes.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -24,12 +33,13 @@ const { values: flags } = parseArgs({
   },
 });
 const scale = Number(flags.scale);
+const scaled = (count: number) => Math.max(1, Math.round(scale * count));
 const say = (text: string) => process.stderr.write(`${text}\n`);
 const file = (name: string) => join(flags.data, `${name}.jsonl`);
 const start = join(flags.runs, 'start');
 
 if (!existsSync(flags.data)) {
-  const windows = Math.max(64, Math.round(scale * kScenes.windows));
+  const windows = Math.max(64, scaled(kScenes.windows));
   say(`${flags.data}: ${windows} windows`);
   const { windows: scenes } = await generateScenarios({ ...kScenes, windows });
   const size = { width: kPictureSize, height: kPictureSize };
@@ -41,19 +51,28 @@ if (!existsSync(start)) {
   await createVla({ output: start, sizes: kSizes, tokenizer: { texts, size: kTokens } });
 }
 for (const recipe of kVlaRecipes) {
-  if (flags.only && !flags.only.includes(recipe.key)) continue;
-  await finish(recipe);
+  if (isWanted(recipe.key)) await finish(recipe);
+}
+if (isWanted(kAlignment.key)) await align();
+
+function isWanted(key: string): boolean {
+  return !flags.only || flags.only.includes(key);
+}
+
+/** The folder of a run, and how it begins there: from another's model, or where it stopped. */
+function runOf(key: string, from: string) {
+  const output = join(flags.runs, key);
+  const resume = existsSync(join(output, 'trainer_state.json'));
+  say(`${output}: ${resume ? 'going on' : 'training'}`);
+  return { output, resume, ...(resume ? {} : { model: join(flags.runs, from) }) };
 }
 
 /** Makes a run, or goes on with it, or finds it done. */
 async function finish({ key, from, data, options }: VlaRecipe): Promise<void> {
-  const output = join(flags.runs, key);
-  const resume = existsSync(join(output, 'trainer_state.json'));
-  say(`${output}: ${resume ? 'going on' : 'training'}`);
   const events = trainVla({
     ...options,
-    steps: Math.max(1, Math.round(scale * options.steps!)),
-    ...(resume ? {} : { model: join(flags.runs, from) }),
+    ...runOf(key, from),
+    steps: scaled(options.steps!),
     data: Object.entries(data).map(([name, weight]) => ({
       path: file(name),
       weight,
@@ -62,12 +81,28 @@ async function finish({ key, from, data, options }: VlaRecipe): Promise<void> {
     wording: { user: kPlanWording, system: '' },
     system: '',
     threads: Number(flags.threads),
-    resume,
-    output,
   });
   for await (const event of events) {
     if (event.type === 'step' && event.step % 100 === 0) {
       say(`  update ${event.step} of ${event.steps}: loss ${event.loss.toFixed(3)}`);
+    }
+  }
+}
+
+async function align(): Promise<void> {
+  const { key, from, scenes, options } = kAlignment;
+  const windows = Math.max(64, scaled(scenes.windows));
+  const events = alignVla({
+    ...options,
+    ...runOf(key, from),
+    steps: scaled(options.steps),
+    scenes: scaled(options.scenes),
+    data: await generateScenarios({ ...scenes, windows }),
+    threads: Number(flags.threads),
+  });
+  for await (const event of events) {
+    if (event.type === 'step' && event.step % 10 === 0) {
+      say(`  update ${event.step} of ${event.steps}: reward ${event.reward?.toFixed(3)}`);
     }
   }
 }

@@ -29,11 +29,9 @@ export interface VlaRunOptions {
   command?: 'given' | 'shuffled';
   /** Of shuffling. Default 1. */
   shuffleSeed?: number;
-  /** Default 5. */
+  /** These three by default as the planner makes plans. */
   steps?: number;
-  /** Default `median`. */
   decode?: EvaluateDecode;
-  /** Default `renoise`. */
   rule?: StepRule;
   /** Samples that a plan is reduced from, and how. Defaults 1 and `medoid`. */
   samples?: number;
@@ -82,7 +80,9 @@ export async function runVla(
   windows: readonly ScenarioWindow[],
   options: VlaRunOptions = {},
 ): Promise<VlaRun> {
-  const { steps = 5, decode = 'median', rule = 'renoise', blank = false, signal } = options;
+  const { defaults } = planner;
+  const { steps = defaults.steps, decode = defaults.decode, rule = defaults.rule } = options;
+  const { blank = false, signal } = options;
   const { samples = 1, seeds = 1, temperature = 1, reduce = 'medoid', camera = {} } = options;
   const own = blank || options.pictures ? null : new CameraPictures(cameraOf(planner, camera));
   const pictures = blank ? greyPictures : (options.pictures ?? own!);

@@ -4,7 +4,6 @@ import { planConversation } from '../camera/plan-conversation.js';
 import { argumentError, WamFlowError } from '../errors.js';
 import type { Command } from '../observation.js';
 import type { ScenarioWindow } from '../scenario/types.js';
-import { posesOfPath } from '../vla/path-heading.js';
 import type { VlaPlanner } from '../vla/vla-planner.js';
 import type { EvaluatedPlan, EvaluatedPlanner, EvaluatedPlanOptions } from './planner-runs.js';
 import type { WindowPictures } from './window-pictures.js';
@@ -54,9 +53,8 @@ export function visionPlanner(
         ...{ samples, seed, decode, lastDecode, rule, steps, temperature, reduce },
         ...(stop === undefined ? {} : { signal: stop }),
       });
-      const posesOf = (trajectory: Float32Array) =>
-        planner.coordinates === 3 ? trajectory : posesOfPath(trajectory);
-      return { trajectory: plan.poses, samples: plan.samples.map(posesOf) };
+      const poses = plan.samples.map((sample) => planner.posesOf(sample));
+      return { trajectory: plan.poses, samples: poses };
     },
   };
 }

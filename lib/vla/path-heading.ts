@@ -64,7 +64,14 @@ export function posesOfPath(
   positions: ArrayLike<number>,
   options: PathHeadingOptions = {},
 ): Float32Array {
-  const headings = headingsOfPath(positions, options);
+  return withHeadings(positions, headingsOfPath(positions, options));
+}
+
+/** Poses [n, 3] of positions [n, 2] and headings [n]. */
+export function withHeadings(
+  positions: ArrayLike<number>,
+  headings: ArrayLike<number>,
+): Float32Array {
   return Float32Array.from({ length: 3 * headings.length }, (_, k) => {
     const i = Math.floor(k / 3);
     return k % 3 === 2 ? headings[i]! : positions[2 * i + (k % 3)]!;

@@ -3,7 +3,8 @@ import type { DecodeRule, StepRule } from '../plan-options.js';
 import { NumericTokenizer, type NumericTokenizerOptions } from '../tokens/numeric-tokenizer.js';
 import { TextTokenizer } from '../tokens/text-tokenizer.js';
 import { type CheckpointInspection, inspectCheckpoint } from './inspect-checkpoint.js';
-import { posesOfPath } from './path-heading.js';
+import type { HeadingNetwork } from './heading-network.js';
+import { posesOfPath, withHeadings } from './path-heading.js';
 import { reducePlans, type VlaReduce } from './reduce-plans.js';
 import { publishedAnswer, type SceneView, type SceneWording, scenePrompt } from './scene-prompt.js';
 import { loadInspected, type VlaModel } from './vla-model.js';
@@ -46,8 +47,13 @@ export interface VlaPlannerOptions extends Omit<VlaOptions, 'numeric'> {
   mask?: VlaMask;
   /** What a view is put into, for {@link VlaPlanner.planView}. Default the directory's. */
   wording?: SceneWording;
-  /** What plans are made with where a call says nothing else. Schedule and mask token are the directory's by default. */
+  /**
+   * What plans are made with where a call says nothing else. Schedule and mask token are by default what the directory says,
+   * as are `rule` and `decode` where it says anything.
+   */
   plan?: VlaPlanDefaults;
+  /** Of plans without headings. Default the direction of motion. */
+  headings?: HeadingNetwork;
 }
 
 /** What a plan is made from, as {@link scenePrompt} gives it: the prompt up to where the answer begins. */
@@ -64,9 +70,9 @@ export interface VlaPrompt {
 export interface VlaPlanDefaults {
   /** Refinement steps, default 5. */
   steps?: number;
-  /** Default `integrated`: the first step counts too. */
+  /** Default `renoise` for weights of this package, else `integrated`: the first step counts too. */
   rule?: StepRule;
-  /** How a number is chosen from its posterior. Default `argmax`. */
+  /** How a number is chosen from its posterior. Default `median` for weights of this package, else `argmax`. */
   decode?: DecodeRule;
   /** The same in the last step. Default `decode`. */
   lastDecode?: DecodeRule;
@@ -84,6 +90,10 @@ export interface VlaPlanDefaults {
   reduce?: VlaReduce;
 }
 
+/** What a planner's plans are made with at least. */
+export type CompleteDefaults = VlaPlanDefaults &
+  Required<Pick<VlaPlanDefaults, 'steps' | 'rule' | 'decode'>>;
+
 /** Options of {@link VlaPlanner.plan}. */
 export interface VlaPlanOptions extends VlaPlanDefaults {
   /** Default 0. */
@@ -95,7 +105,7 @@ export interface VlaPlanOptions extends VlaPlanDefaults {
 export interface VlaPlan {
   /** [waypoints, coordinates]: x, y (metres, ego frame: forward, left), then what the model's third number is. */
   trajectory: Float32Array;
-  /** [waypoints, 3]: x, y and heading; with two coordinates that of {@link headingsOfPath}. */
+  /** [waypoints, 3]: x, y and heading; with two coordinates that of `headings`, else of {@link headingsOfPath}. */
   poses: Float32Array;
   /** Each as `trajectory`. */
   samples: Float32Array[];
@@ -129,12 +139,13 @@ export class VlaPlanner {
   readonly settings: VlaSettings | undefined;
   readonly wording: SceneWording | null;
   /** What plans are made with where a call says nothing else. */
-  readonly defaults: Readonly<VlaPlanDefaults>;
+  readonly defaults: Readonly<CompleteDefaults>;
   /** Waypoints of a plan, and numbers of each. */
   readonly waypoints: number;
   readonly coordinates: 2 | 3;
   /** Tokens of an answer; -1 where a number stands. */
   readonly #answer: Int32Array;
+  readonly #headings: HeadingNetwork | undefined;
 
   private constructor(parts: Parts) {
     this.model = parts.model;
@@ -145,6 +156,7 @@ export class VlaPlanner {
     this.wording = parts.wording;
     this.defaults = parts.defaults;
     this.#answer = parts.answer;
+    this.#headings = parts.headings;
     this.coordinates = parts.coordinates;
     this.waypoints = parts.answer.filter((id) => id < 0).length / parts.coordinates;
   }
@@ -160,13 +172,15 @@ export class VlaPlanner {
     if (typeof options !== 'object' || options === null) {
       throw argumentError('options', 'an object', options);
     }
-    const { numbers: given, tokenizer: text, answer, mask, wording, plan = {}, ...rest } = options;
+    const { numbers: given, tokenizer: text, answer, mask, wording, plan = {}, ...more } = options;
+    const { headings, ...rest } = more;
     vlaOptions(rest); // a bad option before any file is read
     const opened = await inspectCheckpoint(directory);
     const settings = await readVlaSettings(opened.directory);
     const { numbers, tokenizer } = await vocabularyOf(opened, settings, given, text);
     const form = answer ?? (tokenizer ? publishedAnswer(tokenizer, settings?.plan ?? {}) : {});
     const tokens = answerTokens(form);
+    checkHeadings(headings, form);
     const numeric = { begin: numbers.firstId, end: numbers.firstId + numbers.size };
     const model = await loadInspected(opened, { ...rest, numeric });
     return new VlaPlanner({
@@ -175,6 +189,7 @@ export class VlaPlanner {
       wording: wording ?? wordingOf(settings),
       defaults: { ...defaultsOf(settings), ...plan },
       coordinates: form.coordinates ?? 2,
+      headings,
     });
   }
 
@@ -242,7 +257,7 @@ export class VlaPlanner {
       (Math.floor(i / count) * steps + steps - 1) * count + (i % count);
     return {
       trajectory,
-      poses: this.coordinates === 3 ? trajectory : posesOfPath(trajectory),
+      poses: this.posesOf(trajectory),
       samples: plansAfter(steps - 1),
       refinements,
       tokens: out.final,
@@ -285,6 +300,13 @@ export class VlaPlanner {
     };
   }
 
+  /** [waypoints, 3] of a trajectory or a sample: as it is, or with headings. */
+  posesOf(trajectory: Float32Array): Float32Array {
+    if (this.coordinates === 3) return trajectory;
+    if (this.#headings === undefined) return posesOfPath(trajectory);
+    return withHeadings(trajectory, this.#headings.headings(trajectory));
+  }
+
   /** Ends the planner and its model. */
   close(): Promise<void> {
     return this.model.close();
@@ -302,9 +324,23 @@ interface Parts {
   tokenizer: TextTokenizer | undefined;
   settings: VlaSettings | undefined;
   wording: SceneWording | null;
-  defaults: VlaPlanDefaults;
+  defaults: CompleteDefaults;
   answer: Int32Array;
   coordinates: 2 | 3;
+  headings: HeadingNetwork | undefined;
+}
+
+function checkHeadings(
+  headings: HeadingNetwork | undefined,
+  { waypoints = 8, coordinates = 2 }: AnswerForm,
+): void {
+  if (headings === undefined) return;
+  if (coordinates === 3) {
+    throw argumentError('headings', 'none, as the model says headings', headings);
+  }
+  if (headings.waypoints !== waypoints) {
+    throw argumentError('headings', `a network for ${waypoints} waypoints`, headings.waypoints);
+  }
 }
 
 /** The directory's tokenizer, whose numbers are those that the weights were trained with. */
@@ -334,23 +370,26 @@ function wordingOf(settings: VlaSettings | undefined): SceneWording | null {
   return { ...wording, template, imageSize: image.size, background: image.background };
 }
 
-function defaultsOf(settings: VlaSettings | undefined): VlaPlanDefaults {
-  if (settings === undefined) return {};
+function defaultsOf(settings: VlaSettings | undefined): CompleteDefaults {
+  if (settings === undefined) return { steps: 5, rule: 'integrated', decode: 'argmax' };
   const { schedule, maskToken } = settings;
-  return { schedule, ...(maskToken === null ? {} : { maskId: maskToken.id }) };
+  return {
+    ...{ steps: 5, rule: 'renoise', decode: 'median', schedule },
+    ...(maskToken === null ? {} : { maskId: maskToken.id }),
+  };
 }
 
 const kReduces: readonly unknown[] = ['first', 'medoid', 'mean'];
 
 /** What is asked of the model: the call's options, then the planner's, then the defaults. */
-function planRequest(defaults: VlaPlanDefaults, options: VlaPlanOptions) {
+function planRequest(defaults: CompleteDefaults, options: VlaPlanOptions) {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const merged: VlaPlanOptions = { ...defaults, ...Object.fromEntries(given) };
-  const { steps = 5, rule = 'integrated', seed = 0, samples = 1, reduce = 'medoid' } = merged;
+  const merged: VlaPlanOptions & CompleteDefaults = { ...defaults, ...Object.fromEntries(given) };
+  const { seed = 0, samples = 1, reduce = 'medoid' } = merged;
   if (!kReduces.includes(reduce)) {
     throw argumentError('reduce', "'first', 'medoid' or 'mean'", reduce);
   }
-  return { ...merged, steps, rule, seed, samples, reduce };
+  return { ...merged, seed, samples, reduce };
 }
 
 /** What stands for numbers, and for words where they are known. */
