@@ -116,12 +116,38 @@ describe('wam-flow camera', () => {
     }
   });
 
+  test('writes layouts with the pictures that show them', async () => {
+    const output = join(folder, 'layouts');
+    const args = ['--output', output, '--size', '64', '--limit', '20', '--layouts', '--json'];
+    const json = JSON.parse(await run(...args));
+    const rows = rowsOf(join(output, 'layouts.jsonl'));
+    const count = (kind: string) => rows.filter((row) => row.kind === kind).length;
+    expect(json.layouts).toEqual({ road: count('road'), road_users: count('road_users') });
+    expect(count('road')).toBeGreaterThan(5);
+    expect(count('road_users')).toBeGreaterThan(5);
+    const images = rowsOf(join(output, 'images.jsonl'));
+    for (const { id, image, kind, conversations } of rows) {
+      expect(id).toBe(`${images.find((row) => row.image === image).id}-${kind}`);
+      expect(conversations[1].content.split(',')).toHaveLength(16);
+    }
+  });
+
   test('writes what openConversations and VlaPlanner take as the same prompt', async () => {
     const output = join(folder, 'opened');
-    await run('--output', output, '--size', '32', '--limit', '6', '--plans', '--questions');
+    await run(
+      '--output',
+      output,
+      '--size',
+      '32',
+      '--limit',
+      '6',
+      '--plans',
+      '--questions',
+      '--layouts',
+    );
     const tokenizer = new TextTokenizer(smallTokenizerFiles(), { imageTokens: 4 });
     const options = { tokenizer, imageSize: 24, answerTokens: 400 };
-    const sets = ['plans', 'questions'].map((name) => ({
+    const sets = ['plans', 'questions', 'layouts'].map((name) => ({
       path: join(output, `${name}.jsonl`),
       name,
     }));

@@ -99,13 +99,29 @@ export class PathAhead {
     return best;
   }
 
+  /** The point at a distance ahead of the ego, not beyond the path's ends. */
+  at(s: number): readonly [number, number] {
+    const i = this.#segment(s);
+    const [ax, ay] = this.#points[i - 1];
+    const [bx, by] = this.#points[i];
+    const span = this.#s[i] - this.#s[i - 1];
+    const t = span > 0 ? Math.min(1, Math.max(0, (s - this.#s[i - 1]) / span)) : 0;
+    return [ax + t * (bx - ax), ay + t * (by - ay)];
+  }
+
   /** Heading of the path at a distance ahead of the ego, radians. */
   heading(s: number): number {
-    let i = 1;
-    while (i < this.#s.length - 1 && this.#s[i] < s) ++i;
+    const i = this.#segment(s);
     const [ax, ay] = this.#points[i - 1];
     const [bx, by] = this.#points[i];
     return Math.atan2(by - ay, bx - ax);
+  }
+
+  /** The end point of the piece that holds a distance. */
+  #segment(s: number): number {
+    let i = 1;
+    while (i < this.#s.length - 1 && this.#s[i] < s) ++i;
+    return i;
   }
 }
 

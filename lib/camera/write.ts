@@ -5,6 +5,7 @@ import { replaceFolder } from '../replace-folder.js';
 import type { ScenarioWindow } from '../scenario/types.js';
 import { AnswerBalance, type AnswerShare } from './answer-balance.js';
 import { type CameraFrames, CameraRenderer } from './camera.js';
+import { type Layout, type LayoutKind, layoutsOf } from './layout.js';
 import { type CameraOptions, checkCameraOptions } from './options.js';
 import { encodePng } from '../vision/encode-image.js';
 import { planConversation } from './plan-conversation.js';
@@ -17,6 +18,8 @@ export interface WriteCameraOptions extends CameraOptions {
   questions?: boolean;
   /** Also write plans: what to drive, asked with command and state. Default false. */
   plans?: boolean;
+  /** Also write layouts: places of the road and of road users. Default false. */
+  layouts?: boolean;
   /** Replace an earlier result in `folder`; a folder that holds anything else is never replaced. Default false. */
   overwrite?: boolean;
   /** Called after each batch with the pictures written so far. */
@@ -37,14 +40,19 @@ export interface CameraSummary {
   questions: Partial<Record<QuestionKind, AnswerShare>> | null;
   /** Plans, and windows without one: less than 4 s are recorded after them. Null where none were asked for. */
   plans: { written: number; leftOut: number } | null;
+  /** By kind; null where none were asked for. */
+  layouts: Partial<Record<LayoutKind, number>> | null;
 }
 
 const kBatch = 32; // frames of one native call
-const kOwn = new Set(['images', 'images.jsonl', 'questions.jsonl', 'plans.jsonl', 'camera.json']);
+const kOwn = new Set([
+  ...['images', 'images.jsonl', 'questions.jsonl', 'plans.jsonl', 'layouts.jsonl'],
+  'camera.json',
+]);
 
 /**
  * Renders windows and writes `images/000000.png`, ..., a row each in `images.jsonl`, with `questions` their questions in
- * `questions.jsonl`, with `plans` plans in `plans.jsonl`, and a summary in `camera.json` (docs/camera.md). Memory holds two batches of 32 pictures. All is written
+ * `questions.jsonl`, with `plans` plans in `plans.jsonl`, with `layouts` places in `layouts.jsonl`, and a summary in `camera.json` (docs/camera.md). Memory holds two batches of 32 pictures. All is written
  * beside `folder` under a temporary name, flushed and renamed at the end.
  *
  * @throws WamFlowError `ERR_ARGUMENT` when `folder` exists and may not be replaced, `ERR_RANGE`, `ERR_IO`; the signal's
@@ -55,7 +63,8 @@ export async function writeCameraData(
   windows: Iterable<ScenarioWindow> | AsyncIterable<ScenarioWindow>,
   options: WriteCameraOptions = {},
 ): Promise<CameraSummary> {
-  const { questions = false, plans = false, overwrite = false, onProgress, signal } = options;
+  const { questions = false, plans = false, layouts = false, overwrite = false } = options;
+  const { onProgress, signal } = options;
   const { width, height, seed } = checkCameraOptions(options);
   const balance = new AnswerBalance();
   const summary: CameraSummary = {
@@ -66,6 +75,7 @@ export async function writeCameraData(
     bytes: 0,
     questions: null,
     plans: plans ? { written: 0, leftOut: 0 } : null,
+    layouts: layouts ? {} : null,
   };
   const own = { overwrite, isOwn: (name: string) => kOwn.has(name), writer: 'camera' };
   await replaceFolder(folder, own, async (temporary) => {
@@ -74,6 +84,7 @@ export async function writeCameraData(
     const index = await open(join(temporary, 'images.jsonl'), 'wx');
     const asked = questions ? await open(join(temporary, 'questions.jsonl'), 'wx') : null;
     const planned = plans ? await open(join(temporary, 'plans.jsonl'), 'wx') : null;
+    const laidOut = layouts ? await open(join(temporary, 'layouts.jsonl'), 'wx') : null;
     // One batch is rendered while the one before is written.
     let storing: Promise<void> = Promise.resolve();
     try {
@@ -84,14 +95,27 @@ export async function writeCameraData(
           index,
           batch.map((window, i) => imageRow(window, names[i], frames)),
         );
+        const truths =
+          asked || laidOut
+            ? batch.map((window, i) => sceneTruth(window, frames.objects![i], width * height))
+            : [];
         if (asked) {
-          const rows = batch.flatMap((window, i) => {
-            const truth = sceneTruth(window, frames.objects![i], width * height);
-            return questionsAbout(truth, { seed })
+          const rows = truths.flatMap((truth, i) =>
+            questionsAbout(truth, { seed })
               .filter((question) => balance.accept(question))
-              .map((question) => questionRow(window, names[i], question));
-          });
+              .map((question) => questionRow(truth.window, names[i], question)),
+          );
           await writeRows(asked, rows);
+        }
+        if (laidOut && summary.layouts) {
+          for (const [i, truth] of truths.entries()) {
+            const found = layoutsOf(truth);
+            await writeRows(
+              laidOut,
+              found.map((layout) => layoutRow(truth.window, names[i], layout)),
+            );
+            for (const { kind } of found) summary.layouts[kind] = (summary.layouts[kind] ?? 0) + 1;
+          }
         }
         if (planned && summary.plans) {
           const rows = batch.flatMap((window, i) => planRow(window, names[i]) ?? []);
@@ -103,17 +127,17 @@ export async function writeCameraData(
         onProgress?.(summary.pictures);
       };
       for await (const batch of batchesOf(windows, kBatch)) {
-        const frames = await camera.render(batch, { objects: questions, signal });
+        const frames = await camera.render(batch, { objects: questions || layouts, signal });
         await storing;
         storing = store(batch, frames);
         storing.catch(() => {}); // it is awaited later
       }
       await storing;
       signal?.throwIfAborted();
-      for (const file of [index, asked, planned]) await file?.sync();
+      for (const file of [index, asked, planned, laidOut]) await file?.sync();
     } finally {
       await storing.catch(() => {});
-      for (const file of [index, asked, planned]) await file?.close();
+      for (const file of [index, asked, planned, laidOut]) await file?.close();
       await camera.close();
     }
     if (questions) summary.questions = balance.shares();
@@ -132,11 +156,12 @@ function imageRow(window: ScenarioWindow, image: string, { width, height }: Came
   return { id, image, recording_id: recording.id, split, ego, t0, command, width, height };
 }
 
-/** A row of `questions.jsonl`: a conversation about a picture. */
-function questionRow(
+/** A conversation about a picture. */
+function rowOf(
   { id, split }: ScenarioWindow,
   image: string,
-  { kind, question, content, answer }: ReturnType<typeof questionsAbout>[number],
+  kind: string,
+  [question, content]: readonly [string, string],
 ): object {
   return {
     id: `${id}-${kind}`,
@@ -147,25 +172,32 @@ function questionRow(
       { role: 'user', content: question },
       { role: 'assistant', content },
     ],
-    answer,
   };
+}
+
+/** A row of `questions.jsonl`. */
+function questionRow(
+  window: ScenarioWindow,
+  image: string,
+  { kind, question, content, answer }: ReturnType<typeof questionsAbout>[number],
+): object {
+  return { ...rowOf(window, image, kind, [question, content]), answer };
+}
+
+/** A row of `layouts.jsonl`. */
+function layoutRow(
+  window: ScenarioWindow,
+  image: string,
+  { kind, question, answer }: Layout,
+): object {
+  return rowOf(window, image, kind, [question, answer]);
 }
 
 /** A row of `plans.jsonl`; null where the future is too short. */
 function planRow(window: ScenarioWindow, image: string): object | null {
   const { user, answer, fields } = planConversation(window);
   if (answer === null) return null;
-  return {
-    id: `${window.id}-plan`,
-    image,
-    kind: 'plan',
-    split: window.split,
-    conversations: [
-      { role: 'user', content: user },
-      { role: 'assistant', content: answer },
-    ],
-    fields,
-  };
+  return { ...rowOf(window, image, 'plan', [user, answer]), fields };
 }
 
 async function writePictures(

@@ -25,6 +25,7 @@ interface Flags extends CommonOptions {
   threads: number;
   questions?: boolean;
   plans?: boolean;
+  layouts?: boolean;
   plain?: boolean;
   force?: boolean;
 }
@@ -51,6 +52,7 @@ export function cameraCommand(): Command {
     .option('--threads <N>', 'threads that render', integerOption(1, 256), 1)
     .option('--questions', 'also write questions with answers, and captions')
     .option('--plans', 'also write plans: what to drive, asked with command and state')
+    .option('--layouts', 'also write layouts: where the road leads, and where road users are')
     .option('--plain', 'an even day: no textures, no noise')
     .option('--force', 'replace an earlier result in --output')
     .action((flags: Flags) => withInterrupt((signal) => run(flags, signal)));
@@ -75,6 +77,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     threads: flags.threads,
     questions: flags.questions,
     plans: flags.plans,
+    layouts: flags.layouts,
     varied: !flags.plain,
     overwrite: flags.force,
     signal,
@@ -92,11 +95,15 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   );
 }
 
-function report({ questions, plans }: CameraSummary): void {
+function report({ questions, plans, layouts }: CameraSummary): void {
   if (plans) {
     const left =
       plans.leftOut > 0 ? `, ${integer(plans.leftOut)} left out: less than 4 s of future` : '';
     note(`${integer(plans.written)} plans${left}`);
+  }
+  if (layouts) {
+    const counts = Object.entries(layouts).map(([kind, count]) => `${kind} ${integer(count)}`);
+    note(`layouts: ${counts.join(', ') || 'none'}`);
   }
   if (!questions) return;
   const rows = Object.entries(questions).map(([kind, { questions: n, majority, leftOut }]) => [
