@@ -66,7 +66,12 @@ describe('the study', () => {
 
   test('has a row each, floors first, and names what is not there', () => {
     expect(study.rows.map(rowName)).toEqual([
-      ...['recorded driver', 'constant velocity', 'scene-mini'],
+      ...[
+        'recorded driver',
+        'constant velocity',
+        'constant yaw rate and acceleration',
+        'scene-mini',
+      ],
       ...['mini', 'mini/blank', 'mini/shuffled', 'other', 'third', 'causal'],
     ]);
     expect(study.missing).toEqual(['gone']);

@@ -152,9 +152,12 @@ function summaryOf(row: Row, named: ReadonlyMap<string, Row>, bootstrap: GroupBo
 
 const kNothing = { figures: null, answered: null, against: null, shown: null } as const;
 
+/** The driver, and what needs no model: the last is the best of those that see no road. */
+const kFloors = ['recorded driver', 'constant velocity', 'constant yaw rate and acceleration'];
+
 function floors(windows: readonly ScenarioWindow[]): Row[] {
   const cases = casesOf(windows);
-  return ['recorded driver', 'constant velocity'].map((name): Row => {
+  return kFloors.map((name): Row => {
     const baseline = baselines.find((of) => of.name === name)!;
     const { values, plans } = measureBaseline(baseline, windows, cases);
     return { ...kNothing, key: name, title: name, values, plans };
