@@ -68,6 +68,8 @@ async function clairvoyant(): Promise<VlaPlanner> {
   const bytes = 3 * kImageSize ** 2;
   return {
     ...{ waypoints: 8, coordinates: 3, wording: planner.wording, model: planner.model },
+    defaults: planner.defaults,
+    posesOf: (poses: Float32Array) => poses,
     async planView({ images: [image] }: SceneView) {
       const i = windows.findIndex((_, k) =>
         Buffer.from(image!.data).equals(rgb.subarray(k * bytes, (k + 1) * bytes)),
