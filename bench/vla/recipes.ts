@@ -26,7 +26,7 @@ const kPath = { kind: 'kernel_width', initialWidth: 2, finalWidth: 0.15, power: 
 
 /**
  * Of plans: from some metres to 10 cm. Between rows that started as waves all that is farther than ten metres is nearly
- * equally far, so that wider kernels know nothing of a plan, and networks that copy learn nothing from narrower ones.
+ * equally far, so that a state from a wider kernel says nothing of its plan.
  */
 const kPlanPath = { ...kPath, initialWidth: 1, finalWidth: 0.35 };
 
