@@ -16,7 +16,7 @@ const kTokens = 1076;
 const kAnswer = 33;
 const kImageAt = 12;
 const kNumbers = 20_001;
-const kSpare = 1806; // rows behind the numbers: the published table of 122,401 is that much longer than its tokenizer
+const kSpare = 1806; // rows that the table of 122,401 has behind its numbers, about: any would do for times
 const kPositions = Array.from({ length: 16 }, (_, i) => kTokens - kAnswer + 1 + 2 * i);
 
 /** Gigabytes that this process has now, and had at most. */
