@@ -11,6 +11,7 @@ export {
   type SeenObject,
 } from './camera/camera.js';
 export type { CameraOptions } from './camera/options.js';
+export { kPatchLabels, patchLabelsOf } from './camera/patch-labels.js';
 export {
   kPlanWording,
   type PlanConversation,

@@ -13,8 +13,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeCameraData } from '../lib/camera/write.js';
 import { cameraCommand } from '../lib/cli/camera.js';
 import {
+  CameraRenderer,
   kPlanWording,
   openConversations,
+  patchLabelsOf,
   planConversation,
   readImage,
   scenePrompt,
@@ -132,6 +134,30 @@ describe('wam-flow camera', () => {
     }
   });
 
+  test('writes what patches show, as many as were asked for', async () => {
+    const output = join(folder, 'patches');
+    const args = ['--output', output, '--size', '64', '--limit', '40', '--patches', '4', '--json'];
+    const json = JSON.parse(await run(...args));
+    const rows = rowsOf(join(output, 'patches.jsonl'));
+    const images = rowsOf(join(output, 'images.jsonl'));
+    expect(rows.map(({ image }) => image)).toEqual(images.map(({ image }) => image));
+    const all = rows.map(({ patches }) => patches).join('');
+    expect(json.patches.side).toBe(4);
+    for (const [label, count] of Object.entries(json.patches.labels)) {
+      expect([label, all.split(label).length - 1]).toEqual([label, count]);
+    }
+    expect(all).toHaveLength(16 * images.length);
+    const size = { width: 64, height: 64 };
+    await using camera = new CameraRenderer(size);
+    const shown = windows.slice(35, 37);
+    const frames = await camera.render(shown, { ids: true, depth: true });
+    for (const [i, window] of shown.entries()) {
+      expect(rows[35 + i].patches).toBe(patchLabelsOf(window, frames, i, 4, size));
+    }
+    const wide = ['--output', join(folder, 'wide'), '--size', '64', '--height', '32'];
+    await expect(run(...wide, '--patches', '4')).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+  });
+
   test('writes what openConversations and VlaPlanner take as the same prompt', async () => {
     const output = join(folder, 'opened');
     await run(
@@ -144,10 +170,12 @@ describe('wam-flow camera', () => {
       '--plans',
       '--questions',
       '--layouts',
+      '--patches',
+      '2',
     );
     const tokenizer = new TextTokenizer(smallTokenizerFiles(), { imageTokens: 4 });
     const options = { tokenizer, imageSize: 24, answerTokens: 400 };
-    const sets = ['plans', 'questions', 'layouts'].map((name) => ({
+    const sets = ['plans', 'questions', 'layouts', 'patches'].map((name) => ({
       path: join(output, `${name}.jsonl`),
       name,
     }));

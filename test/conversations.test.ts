@@ -164,6 +164,56 @@ describe('a text answer', () => {
   });
 });
 
+describe('labels of patches', () => {
+  const labels = 'ABCABCABC';
+  const given = (patches: unknown, more: object = { image: 'images/1.png' }) => ({
+    conversations: [{ role: 'user', content: 'what is where?' }],
+    patches,
+    ...more,
+  });
+
+  test('are what image tokens say, each at its own position; there is no answer', async () => {
+    await using mix = await open(file([given(labels)]), { answerTokens: 4 });
+    const got = await mix.at(0, 0);
+    const prompt = await scenePrompt(
+      tokenizer,
+      { user: '<image_placeholder>\nwhat is where?', imageSize: kSize },
+      { images: [picture(1)], fields: {} },
+    );
+    expect([...got.ids]).toEqual([...Array.from(prompt.ids)]);
+    expect([...got.imageMask]).toEqual(Array.from(prompt.imageMask!, Number));
+    expect(got.pixels).toEqual(prompt.pixels);
+    expect(got).toMatchObject({ form: 'patches', answerStart: got.ids.length });
+    const places = where(got.imageMask);
+    expect(where(got.counted)).toEqual(places.map((i) => i + 1));
+    const said = places.map((i) => tokenizer.decode([got.targets![i + 1]!]));
+    expect(said.join('')).toBe(labels);
+  });
+
+  test('of several pictures follow each other', async () => {
+    const two = { image: ['images/0.png', 'images/1.png'] };
+    const path = file([given(labels + labels.replaceAll('A', 'D'), two)]);
+    await using mix = await open(path, { maxImages: 2 });
+    const { targets, imageMask } = await mix.at(0, 0);
+    const said = where(imageMask).map((i) => tokenizer.decode([targets![i + 1]!]));
+    expect(said.join('')).toBe('ABCABCABCDBCDBCDBC');
+  });
+
+  test('that are no token each, or of another number, are left out and counted', async () => {
+    const rows = ['ABC', `${labels}A`, 'ABCABCAB\u4e00', ''].map((text) => given(text));
+    const path = file([...rows, given(labels, {}), given(labels)]);
+    await using mix = await open(path);
+    const skipped = { patches: 4, pictures: 1 };
+    expect(mix.summary[0]).toMatchObject({ rows: 6, used: 1, skipped });
+    await expect(open(file([given(7)]))).rejects.toEqual(failing('ERR_CONVERSATION', /patches/));
+  });
+
+  test('other rows have no targets of their own', async () => {
+    await using mix = await open(file([row('q', 'a')]));
+    expect((await mix.at(0, 0)).targets).toBeUndefined();
+  });
+});
+
 describe('an answer in numbers', () => {
   const values = Array.from({ length: 16 }, (_, i) => i * 1.25 - 3);
   const list = formatNumberList(values, numbers);

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createVla,
+  encodePng,
   exportVla,
   inspectCheckpoint,
+  openConversations,
   openVla,
   readCheckpointValues,
   readVlaSettings,
@@ -196,6 +198,65 @@ describe('a model goes through the stages', () => {
     const names = await changed(adapted, options.output);
     expect(names.some((name) => name.startsWith('aligner.'))).toBe(true);
     expect(names.some((name) => name.startsWith('vision_model.'))).toBe(false);
+  });
+});
+
+describe('labels of patches', () => {
+  const kColours = { R: [220, 30, 30], G: [30, 200, 40], B: [40, 60, 220] };
+  let labelled: string;
+
+  /** Pictures of four patches, each of a colour of its own, and rows that say which. */
+  beforeAll(async () => {
+    labelled = join(world.root, 'patches.jsonl');
+    const rows = Array.from({ length: 48 }, (_, i) => {
+      const patches = Array.from({ length: 4 }, (_, k) => 'RGB'[Math.floor(i / 3 ** k + k) % 3]!);
+      return { image: `images/patches-${i}.png`, patches: patches.join('') };
+    });
+    for (const { image, patches } of rows) {
+      const data = new Uint8Array(3 * 256);
+      for (let p = 0; p < 256; p += 1) {
+        const patch = 2 * (p >> 7) + ((p >> 3) & 1);
+        data.set(kColours[patches[patch] as keyof typeof kColours], 3 * p);
+      }
+      const png = await encodePng({ data, width: 16, height: 16 });
+      writeFileSync(join(world.root, image), png);
+    }
+    const conversations = [{ role: 'user', content: 'Which colours?' }];
+    const lines = rows.map((row) => JSON.stringify({ ...row, conversations }));
+    writeFileSync(labelled, `${lines.join('\n')}\n`);
+  });
+
+  it.each([
+    ['causal', 1],
+    ['adapt', 2],
+  ] as const)(
+    'stage %s learns from each image token what its patch shows',
+    async (stage, copies) => {
+      const data = [{ path: labelled, weight: 3 }, { path: world.colours }];
+      const training = { steps: 150, batch: 6, lr: 1e-2, trainable: 'all', copies } as const;
+      const options = world.options({ stage, data, ...training });
+      await eventsOf(options);
+      const losses = lossesOf(
+        await eventsOf({
+          ...world.options({ stage, model: options.output, data: [{ path: labelled }], copies }),
+          ...{ steps: 2, batch: 48, lr: 1e-9 },
+        }),
+      );
+      // Who does not look at its own patch guesses one of three.
+      expect(losses[0]).toBeLessThan(0.1 * Math.log(3));
+    },
+  );
+
+  it('make rows that are learnt as they are: without noise, before an answer would begin', async () => {
+    const tokenizer = await TextTokenizer.load(world.model, { addNumbers: false });
+    const sets = [{ path: labelled }];
+    await using mix = await openConversations(sets, { tokenizer, imageSize: 16 });
+    const conversation = await mix.at(0, 0);
+    const train = { ...vlaRecipe('adapt'), copies: 3 };
+    const example = noisedExample(conversation, { train, numeric: undefined }, 1, 0);
+    expect(example).toMatchObject({ mask: 'prefix', prefixRows: conversation.ids.length });
+    expect(example.noise).toBeUndefined();
+    expect(example.targets).toBe(conversation.targets);
   });
 });
 

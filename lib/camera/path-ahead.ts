@@ -80,23 +80,24 @@ export class PathAhead {
 
   /** The place of a point: of the nearest point of the path. */
   place(x: number, y: number): PathPlace {
-    let best: PathPlace = { s: 0, lateral: Number.POSITIVE_INFINITY };
+    // Squares: a picture asks for hundreds of points.
     let nearest = Number.POSITIVE_INFINITY;
+    let [end, share, side] = [0, 0, 0];
     for (let i = 1; i < this.#points.length; ++i) {
       const [ax, ay] = this.#points[i - 1];
       const [dx, dy] = [this.#points[i][0] - ax, this.#points[i][1] - ay];
-      const length = Math.hypot(dx, dy);
-      if (length < 1e-9) continue;
-      const along = ((x - ax) * dx + (y - ay) * dy) / length;
-      const t = Math.min(length, Math.max(0, along));
-      const [px, py] = [ax + (dx * t) / length, ay + (dy * t) / length];
-      const distance = Math.hypot(x - px, y - py);
+      const square = dx * dx + dy * dy;
+      if (square < 1e-18) continue;
+      const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / square));
+      const [ox, oy] = [x - ax - t * dx, y - ay - t * dy];
+      const distance = ox * ox + oy * oy;
       if (distance >= nearest) continue;
-      nearest = distance;
-      const side = (dx * (y - ay) - dy * (x - ax)) / length;
-      best = { s: this.#s[i - 1] + t, lateral: side < 0 ? -distance : distance };
+      [nearest, end, share, side] = [distance, i, t, dx * (y - ay) - dy * (x - ax)];
     }
-    return best;
+    const distance = Math.sqrt(nearest);
+    if (end === 0) return { s: 0, lateral: distance };
+    const [from, to] = [this.#s[end - 1], this.#s[end]];
+    return { s: from + share * (to - from), lateral: side < 0 ? -distance : distance };
   }
 
   /** The point at a distance ahead of the ego, not beyond the path's ends. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { kPatchLabels } from '../camera/patch-labels.js';
 import { type CameraSummary, writeCameraData } from '../camera/write.js';
 import {
   type CommonOptions,
@@ -26,6 +27,7 @@ interface Flags extends CommonOptions {
   questions?: boolean;
   plans?: boolean;
   layouts?: boolean;
+  patches?: number;
   plain?: boolean;
   force?: boolean;
 }
@@ -53,6 +55,11 @@ export function cameraCommand(): Command {
     .option('--questions', 'also write questions with answers, and captions')
     .option('--plans', 'also write plans: what to drive, asked with command and state')
     .option('--layouts', 'also write layouts: where the road leads, and where road users are')
+    .option(
+      '--patches <N>',
+      'also write what each of N x N patches shows: N as the vision tower has them',
+      integerOption(1, 256),
+    )
     .option('--plain', 'an even day: no textures, no noise')
     .option('--force', 'replace an earlier result in --output')
     .action((flags: Flags) => withInterrupt((signal) => run(flags, signal)));
@@ -78,6 +85,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     questions: flags.questions,
     plans: flags.plans,
     layouts: flags.layouts,
+    patches: flags.patches,
     varied: !flags.plain,
     overwrite: flags.force,
     signal,
@@ -95,7 +103,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   );
 }
 
-function report({ questions, plans, layouts }: CameraSummary): void {
+function report({ questions, plans, layouts, patches }: CameraSummary): void {
   if (plans) {
     const left =
       plans.leftOut > 0 ? `, ${integer(plans.leftOut)} left out: less than 4 s of future` : '';
@@ -104,6 +112,14 @@ function report({ questions, plans, layouts }: CameraSummary): void {
   if (layouts) {
     const counts = Object.entries(layouts).map(([kind, count]) => `${kind} ${integer(count)}`);
     note(`layouts: ${counts.join(', ') || 'none'}`);
+  }
+  if (patches) {
+    const total = Object.values(patches.labels).reduce((sum, count) => sum + count, 0);
+    const shares = Object.entries(kPatchLabels).flatMap(([label, meaning]) => {
+      const share = (100 * (patches.labels[label] ?? 0)) / total;
+      return share > 0 ? [`${meaning} ${share.toFixed(1)} %`] : [];
+    });
+    note(`${integer(total)} patches: ${shares.join('; ')}`);
   }
   if (!questions) return;
   const rows = Object.entries(questions).map(([kind, { questions: n, majority, leftOut }]) => [

@@ -255,10 +255,11 @@ export class ConversationMix {
 
   /** Arrays of its own, which the caller may write to. */
   #finish({ id, kind, answer, encoded, set, pictures }: Loaded): EncodedConversation {
-    const { ids, imageMask, answerStart, counted, form } = encoded;
+    const { ids, imageMask, answerStart, counted, form, targets } = encoded;
     return {
       ...{ id, kind, set: set.source.name, form, answerStart },
       ...{ ids: ids.slice(), imageMask: imageMask.slice(), counted: counted.slice() },
+      ...(targets === undefined ? {} : { targets: targets.slice() }),
       ...(pictures.length === 0 ? {} : { pixels: toPixels(pictures, this.#options.imageSize) }),
       ...(answer === undefined ? {} : { answer }),
     };

@@ -125,13 +125,15 @@ export class ConversationSet {
 
 /** Roughly: its arrays, and what a few objects take. */
 function bytesOf({ encoded, where }: UsedRow): number {
-  return encoded.ids.byteLength * 1.5 + 2 * where.length + 1000;
+  const targets = encoded.targets?.byteLength ?? 0;
+  return encoded.ids.byteLength * 1.5 + targets + 2 * where.length + 1000;
 }
 
-function updateWith(hash: Hash, { ids, answerStart, counted }: EncodedRow): void {
+function updateWith(hash: Hash, { ids, answerStart, counted, targets }: EncodedRow): void {
   hash.update(Int32Array.of(ids.length, answerStart));
   hash.update(counted);
   hash.update(ids);
+  if (targets) hash.update(targets);
 }
 
 function isArray(where: string): WamFlowError {

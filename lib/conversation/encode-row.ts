@@ -22,7 +22,9 @@ export type SkipReason =
   /** A list of numbers, but not of `answerNumbers`, or beyond the vocabulary. */
   | 'numbers'
   /** A special token, or what stands before answers, is written out in a text. */
-  | 'special text';
+  | 'special text'
+  /** Labels of patches, but not one for each image token, or one that is no token. */
+  | 'patches';
 
 /** The tokens of a row. */
 export interface EncodedRow {
@@ -30,12 +32,17 @@ export interface EncodedRow {
   ids: Int32Array;
   /** 1 where features of a picture go. */
   imageMask: Uint8Array;
-  /** First position of the answer. */
+  /** First position of the answer; the end where there is none. */
   answerStart: number;
-  /** 1 where an answer is learnt. */
+  /** 1 where something is learnt: what the position before it is to say. */
   counted: Uint8Array;
-  /** `numbers`: the answer is a list of numbers, which alone are counted. */
-  form: 'text' | 'numbers';
+  /**
+   * `numbers`: the answer is a list of numbers, which alone are counted. `patches`: there is no answer; image tokens are to
+   * say their labels.
+   */
+  form: 'text' | 'numbers' | 'patches';
+  /** What counted positions are learnt as, where it is not `ids`: of the form `patches`. */
+  targets?: Int32Array;
 }
 
 /** What a conversation is put together from. */
@@ -47,6 +54,8 @@ interface Parts {
   answer: string;
   isText: boolean;
   images: number;
+  /** Ids of labels, one for each image token; null where there is an answer. */
+  labels: Int32Array | null;
 }
 
 /** The longest sequence that can be asked for. */
@@ -55,6 +64,8 @@ const kMost = 2 ** 24;
 const kAround = 4;
 /** What LLaVA writes in the place of a picture. */
 const kLlavaImage = '<image>';
+/** Where labels are learnt there is no answer: any one, which is cut off. */
+const kAnyAnswer = '0';
 /** Four numbers between commas and more. */
 const kNumberList = /^\s*[+-]?\d+(\.\d*)?(\s*,\s*[+-]?\d+(\.\d*)?){3,}\s*$/;
 
@@ -103,7 +114,8 @@ export class RowEncoder {
     const { tokenizer, answerTokens, maxTokens } = this.#options;
     const parts = this.#partsOf(row);
     if (typeof parts === 'string') return parts;
-    const { isText } = parts;
+    const { isText, labels } = parts;
+    if (labels !== null) return this.#labelled(parts, labels);
     const input = this.#build(parts, maxTokens);
     if (!input) return this.#isAnswerTooLong(parts) ? 'answer too long' : 'too long';
     const { answerStart } = input;
@@ -122,7 +134,28 @@ export class RowEncoder {
     return { ids, imageMask, answerStart, counted, form: isText ? 'text' : 'numbers' };
   }
 
+  /** The prompt alone: each image token is to say what its patch shows. */
+  #labelled(parts: Parts, labels: Int32Array): EncodedRow | SkipReason {
+    const { maxTokens } = this.#options;
+    const input = this.#build(parts, kMost);
+    if (!input || input.answerStart > maxTokens) return 'too long';
+    const length = input.answerStart;
+    const imageMask = input.imageMask.slice(0, length);
+    const ids = input.ids.slice(0, length);
+    const targets = ids.slice();
+    const counted = new Uint8Array(length);
+    let label = 0;
+    for (let i = 0; i < length; i += 1) {
+      if (imageMask[i] === 0) continue;
+      // A position says the one after it; the marker of the answer is behind all pictures.
+      targets[i + 1] = labels[label++];
+      counted[i + 1] = 1;
+    }
+    return { ids, imageMask, answerStart: length, counted, form: 'patches', targets };
+  }
+
   #partsOf(row: ConversationRow): Parts | SkipReason {
+    if (row.patches !== undefined) return this.#labelledPartsOf(row, row.patches);
     const { tokenizer, answerTokens, maxImages } = this.#options;
     const last = row.turns.findLastIndex(({ role }) => role === 'assistant');
     const turns = row.turns.slice(0, last + 1);
@@ -138,8 +171,27 @@ export class RowEncoder {
     const isText = numbers === null;
     // Known without encoding: no token has more characters than the longest.
     if (isText && answer.length > answerTokens * tokenizer.longestToken) return 'answer too long';
-    const system = before.find(({ role }) => role === 'system')?.text ?? this.#options.system;
-    return { system, before, answer: numbers ?? answer, isText, images };
+    const system = this.#systemOf(before);
+    return { system, before, answer: numbers ?? answer, isText, images, labels: null };
+  }
+
+  #labelledPartsOf({ turns, images }: ConversationRow, letters: string): Parts | SkipReason {
+    const { tokenizer, maxImages } = this.#options;
+    if (images.length === 0 || images.length > maxImages) return 'pictures';
+    if (this.#isReserved(turns)) return 'special text';
+    const before = this.#placePictures(turns, images.length);
+    if (!before) return 'pictures';
+    const labels = [...letters].map((letter) => tokenizer.idOf(letter));
+    const isComplete = labels.length === images.length * tokenizer.imageTokens;
+    if (!isComplete || labels.includes(undefined)) return 'patches';
+    return {
+      ...{ system: this.#systemOf(before), before, answer: kAnyAnswer, isText: false },
+      ...{ images: images.length, labels: Int32Array.from(labels as number[]) },
+    };
+  }
+
+  #systemOf(before: readonly RowTurn[]): string {
+    return before.find(({ role }) => role === 'system')?.text ?? this.#options.system;
   }
 
   /** Of the answer alone: what is before the marker does not change its tokens. */

@@ -19,6 +19,8 @@ export interface ConversationRow {
   turns: RowTurn[];
   /** Shortest form of the answer, for scoring. */
   answer: string | undefined;
+  /** A character for each image token: what its patch shows, learnt in place of an answer. */
+  patches: string | undefined;
 }
 
 const kMaxTurns = 10_000;
@@ -52,6 +54,7 @@ export function parseRow(where: string, text: string): ConversationRow {
     turns: conversations.map((turn: unknown, i) => parseTurn(where, `conversations[${i}]`, turn)),
     answer:
       typeof row.answer === 'number' ? String(row.answer) : optionalText(where, row, 'answer'),
+    patches: optionalText(where, row, 'patches'),
   };
 }
 

@@ -23,14 +23,26 @@ const kBeyondMap = 60;
 export class RoadArea {
   readonly #polygons: readonly Polygon[];
 
-  constructor(map: RoadMap) {
+  /** @param beyond metres by which lanes that end at the edge of the map are continued. */
+  constructor(map: RoadMap, beyond = kBeyondMap) {
     const polygons: Polygon[] = [];
     for (const lane of map.lanes) {
       polygons.push(polygon([...lane.left, ...[...lane.right].reverse()]));
-      if (lane.successors.length === 0) polygons.push(polygon(extension(lane)));
+      if (lane.successors.length === 0 && beyond > 0) {
+        polygons.push(polygon(extension(lane, beyond)));
+      }
     }
     for (const area of map.drivableArea) polygons.push(polygon(area.exterior, area.holes));
     this.#polygons = polygons;
+  }
+
+  contains(x: number, y: number): boolean {
+    return this.#polygons.some(
+      ({ exterior, holes }) =>
+        boundsDistance(exterior, x, y) === 0 &&
+        isInside(exterior, x, y) &&
+        !holes.some((ring) => isInside(ring, x, y)),
+    );
   }
 
   /** Metres from a point to the area; 0 inside, Infinity for an empty map. */
@@ -53,13 +65,13 @@ export class RoadArea {
 }
 
 /** The rectangle that goes on straight at the end of a lane. */
-function extension(lane: RoadMap['lanes'][number]): Point[] {
+function extension(lane: RoadMap['lanes'][number], beyond: number): Point[] {
   const last = lane.center.length - 1;
   const end = lane.center[last];
   let from = last - 1;
   while (from > 0 && lane.center[from][0] === end[0] && lane.center[from][1] === end[1]) --from;
   const [dx, dy] = [end[0] - lane.center[from][0], end[1] - lane.center[from][1]];
-  const scale = kBeyondMap / Math.max(Math.hypot(dx, dy), 1e-9);
+  const scale = beyond / Math.max(Math.hypot(dx, dy), 1e-9);
   const ahead = ([x, y]: Point): Point => [x + dx * scale, y + dy * scale];
   const [left, right] = [lane.left[last], lane.right[last]];
   return [left, ahead(left), ahead(right), right];

@@ -47,16 +47,17 @@ export function noisedExample(
   update: number,
   place: number,
 ): VlaExample {
-  const { ids, imageMask, pixels, answerStart, counted, form } = conversation;
+  const { ids, imageMask, pixels, answerStart, counted, form, targets = ids } = conversation;
   const { mask } = train;
-  const isFlow = mask !== 'causal';
+  // Labels of patches are said by what is always there: there is nothing to refine.
+  const isFlow = mask !== 'causal' && form !== 'patches';
   return {
     ids,
     imageMask,
     ...(pixels === undefined ? {} : { pixels }),
     mask,
     prefixRows: mask === 'prefix' ? answerStart : 0,
-    targets: ids,
+    targets,
     counted,
     ...(isFlow && form === 'numbers' && numeric ? { range: numeric } : {}),
     ...(isFlow && {
