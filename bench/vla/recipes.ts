@@ -9,7 +9,9 @@ export const kScenes = { windows: 16_000, seed: 71 };
 /** Pictures of them, pixels a side. */
 export const kPictureSize = 192;
 /** Sizes of `createVla`; the others are its defaults. */
-export const kSizes: CreateVlaOptions['sizes'] = { imageSize: kPictureSize, patch: 24 };
+export const kSizes = { imageSize: kPictureSize, patch: 24 } satisfies CreateVlaOptions['sizes'];
+/** Patches of them a side. */
+export const kPatches = kPictureSize / kSizes.patch;
 export const kTokens = 1024;
 
 /** A run from another run's model, or from random weights (`start`). */
@@ -17,7 +19,7 @@ export interface VlaRecipe {
   key: string;
   from: string;
   /** Conversations by file and weight. */
-  data: { plans?: number; questions?: number };
+  data: Partial<Record<'plans' | 'questions' | 'layouts' | 'patches', number>>;
   options: Partial<VlaTrainOptions> & Pick<VlaTrainOptions, 'stage'>;
 }
 
@@ -40,15 +42,21 @@ const kCommon: Partial<VlaTrainOptions> = {
 };
 const kFlow: Partial<VlaTrainOptions> = { ...kCommon, path: kPath, maskToken: '<mask>' };
 
+/**
+ * The tower starts from random weights, where that of the paper is pre-trained: labels of patches, which teach it in minutes what
+ * answers do not in hours, stand in for that. Layouts then make the language model read what the tower says.
+ */
+const kBackboneData = { patches: 3, questions: 1 };
 const kQuestions = { questions: 1 };
-const kPlans = { plans: 1 };
+const kPretrainData = { layouts: 3, questions: 1 };
+const kPlans = { plans: 3, layouts: 1 };
 
 type Options = VlaRecipe['options'];
 
 const kCausal: Options = {
   ...kCommon,
   stage: 'causal',
-  steps: 1300,
+  steps: 2400,
   lr: 1e-3,
   answerTokens: 16,
 };
@@ -74,10 +82,13 @@ const kEmbed: Options = {
 const kPretrain: Options = {
   ...kFlow,
   stage: 'pretrain',
-  steps: 800,
+  steps: 1200,
   lr: 1e-3,
   copies: 2,
+  zeroFraction: 0.5,
+  smear: 5,
   answerTokens: 32,
+  path: kPlanPath,
 };
 const kSft: Options = {
   ...kFlow,
@@ -95,8 +106,8 @@ const kMini: Options = { ...kSft, steps: 3000 };
 /** The stages behind the adaptation, for an arm of the study. */
 function laterStages(arm: string, from: string, embed: VlaRecipe['options']): VlaRecipe[] {
   return [
-    { key: `${arm}-embed`, from, data: kPlans, options: embed },
-    { key: `${arm}-pretrain`, from: `${arm}-embed`, data: kQuestions, options: kPretrain },
+    { key: `${arm}-embed`, from, data: { plans: 1 }, options: embed },
+    { key: `${arm}-pretrain`, from: `${arm}-embed`, data: kPretrainData, options: kPretrain },
     { key: `${arm}-sft`, from: `${arm}-pretrain`, data: kPlans, options: kSft },
   ];
 }
@@ -106,17 +117,22 @@ function laterStages(arm: string, from: string, embed: VlaRecipe['options']): Vl
  * thing out: the causal start (its updates are made as flow), the conversations, the triplets and rows that begin as waves.
  */
 export const kVlaRecipes: readonly VlaRecipe[] = [
-  { key: 'causal', from: 'start', data: kQuestions, options: kCausal },
+  { key: 'causal', from: 'start', data: kBackboneData, options: kCausal },
   { key: 'adapt', from: 'causal', data: kQuestions, options: kAdapt },
   ...laterStages('all', 'adapt', kEmbed),
   {
     key: 'scratch-flow',
     from: 'start',
-    data: kQuestions,
+    data: kBackboneData,
     options: { ...kAdapt, steps: kCausal.steps! + kAdapt.steps!, lr: kCausal.lr },
   },
   ...laterStages('scratch', 'scratch-flow', kEmbed),
-  { key: 'mini-sft', from: 'all-sft', data: { plans: 4, questions: 1 }, options: kMini },
+  {
+    key: 'mini-sft',
+    from: 'all-sft',
+    data: { plans: 4, layouts: 1, questions: 1 },
+    options: kMini,
+  },
   { key: 'no-pretraining-sft', from: 'all-embed', data: kPlans, options: kSft },
   ...laterStages('no-triplet', 'adapt', {
     ...kEmbed,

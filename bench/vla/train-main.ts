@@ -13,6 +13,7 @@ import { createVla } from '../../lib/vla-train/create-vla.js';
 import { trainVla } from '../../lib/vla-train/train-vla.js';
 import {
   kAlignment,
+  kPatches,
   kPictureSize,
   kScenes,
   kSizes,
@@ -43,7 +44,8 @@ if (!existsSync(flags.data)) {
   say(`${flags.data}: ${windows} windows`);
   const { windows: scenes } = await generateScenarios({ ...kScenes, windows });
   const size = { width: kPictureSize, height: kPictureSize };
-  await writeCameraData(flags.data, scenes, { ...size, questions: true, plans: true });
+  const rows = { questions: true, plans: true, layouts: true, patches: kPatches };
+  await writeCameraData(flags.data, scenes, { ...size, ...rows });
 }
 if (!existsSync(start)) {
   const texts: string[] = [];
