@@ -95,9 +95,9 @@ export {
   writeGeneratedScenarios,
 } from './generate/write.js';
 export * as kernels from './kernels.js';
+export { kBundledModels, kBundledVlaModels } from './model/bundled.js';
 export {
   type Checkpoint,
-  kBundledModels,
   loadCheckpoint,
   saveCheckpoint,
 } from './model/checkpoint.js';

@@ -11,12 +11,8 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WamFlowError } from '../lib/errors.js';
-import {
-  kBundledModels,
-  loadCheckpoint,
-  loadTraining,
-  saveCheckpoint,
-} from '../lib/model/checkpoint.js';
+import { loadCheckpoint, loadTraining, saveCheckpoint } from '../lib/model/checkpoint.js';
+import { kBundledModels } from '../lib/model/bundled.js';
 import { encodeSafetensors, type FloatTensor } from '../lib/model/safetensors.js';
 import { native, packageRoot } from '../lib/native.js';
 import { kSmallConfig, randomCheckpoint, randomNumbers } from './support/small-planner.js';

@@ -1,8 +1,9 @@
 // Models of the family `wam-flow` on disk, the bundled one included.
 
-import { join, resolve } from 'node:path';
-import { argumentError, WamFlowError } from '../errors.js';
-import { type NamedTensor, type NativeModelConfig, native, packageRoot } from '../native.js';
+import { resolve } from 'node:path';
+import { WamFlowError } from '../errors.js';
+import { type NamedTensor, type NativeModelConfig, native } from '../native.js';
+import { modelDirectory } from './bundled.js';
 import {
   type ModelKind,
   readModelFiles,
@@ -12,9 +13,6 @@ import {
 } from './checkpoint-files.js';
 import { type ModelConfig, parseModelConfig, toNativeConfig } from './config.js';
 import type { FloatTensor } from './safetensors.js';
-
-/** Models that come with the package, by the name that {@link loadCheckpoint} takes. */
-export const kBundledModels: readonly string[] = ['mini', 'mini-supervised'];
 
 /** A model that was read and checked. */
 export interface Checkpoint {
@@ -37,7 +35,7 @@ const kModelKind: ModelKind<ModelConfig> = { parse: parseModelConfig, layout: la
  *   `ERR_CHECKPOINT_CORRUPT` when a file is damaged or the weights do not fit the configuration, `ERR_IO`.
  */
 export async function loadCheckpoint(nameOrDirectory: string): Promise<Checkpoint> {
-  const directory = checkpointDirectory(nameOrDirectory);
+  const directory = modelDirectory(nameOrDirectory);
   const { config, tensors } = await readModelFiles(directory, kModelKind);
   return {
     directory,
@@ -78,20 +76,6 @@ export async function loadTraining(
   directory: string,
 ): Promise<(TrainingFiles & { config: ModelConfig }) | undefined> {
   return readTrainingFiles(resolve(directory), kModelKind);
-}
-
-/** Absolute path of a bundled model or of a directory. */
-function checkpointDirectory(nameOrDirectory: string): string {
-  if (typeof nameOrDirectory !== 'string' || nameOrDirectory === '') {
-    throw argumentError(
-      'checkpoint',
-      `${kBundledModels} or the path of a directory`,
-      nameOrDirectory,
-    );
-  }
-  return kBundledModels.includes(nameOrDirectory)
-    ? join(packageRoot(), 'models', nameOrDirectory)
-    : resolve(nameOrDirectory);
 }
 
 function layoutOf(config: ModelConfig): { name: string; shape: number[] }[] {

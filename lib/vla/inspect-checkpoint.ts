@@ -1,9 +1,10 @@
 // What a directory of the Janus family holds, without loading it.
 
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { argumentError, WamFlowError } from '../errors.js';
 import { ioError, isMissing } from '../files.js';
+import { modelDirectory } from '../model/bundled.js';
 import { finishCommit, readFiles } from '../model/file-set.js';
 import { readJson } from '../model/read-json.js';
 import {
@@ -76,6 +77,7 @@ const kListed = 8;
  * Opens a Janus-1.3B/1.5B, FUDOKI or WAM-Flow directory on a thread of its own and checks everything that its files say
  * of themselves: config.json, headers, index, and every name and shape against what the configuration asks for.
  *
+ * @param directory `vla-mini` for the model that comes with the package, or the path of a directory
  * @throws WamFlowError `ERR_CHECKPOINT_NOT_FOUND` when files are missing (pickled weights are named as such),
  *   `ERR_CONFIG`, `ERR_CHECKPOINT_CORRUPT` with one list of all tensors that are missing or mis-shaped, `ERR_IO`; the
  *   signal's reason when it is aborted.
@@ -85,14 +87,11 @@ export async function inspectCheckpoint(
   options: InspectOptions = {},
 ): Promise<CheckpointInspection> {
   const { checkValues = false, signal } = options;
-  if (typeof directory !== 'string' || directory === '') {
-    throw argumentError('directory', 'the path of a checkpoint directory', directory);
-  }
   if (typeof checkValues !== 'boolean') {
     throw argumentError('checkValues', 'a boolean', checkValues);
   }
   signal?.throwIfAborted();
-  const folder = resolve(directory);
+  const folder = modelDirectory(directory);
   await settle(folder);
   const config = await readJanusConfig(folder);
   await checkNormalisation(folder, config);
@@ -172,7 +171,7 @@ export async function readCheckpointValues(
   count = -1,
 ): Promise<Float32Array> {
   const addon = native();
-  const reader = addon.createCheckpointReader(resolve(directory));
+  const reader = addon.createCheckpointReader(modelDirectory(directory));
   try {
     // Never undefined: nothing stops this reader.
     const values = (await addon.checkpointValues(reader, name, begin, count)) as ArrayBuffer;

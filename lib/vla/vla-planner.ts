@@ -126,8 +126,8 @@ export interface VlaPlan {
  * are considered for them, so that no answer is malformed.
  *
  * @example
- * const planner = await VlaPlanner.load('./models/vla-mini');
- * const { poses } = await planner.planView({ images: [picture], fields: { command: 'left', vx: 8.3, vy: 0, ax: 0, ay: 0 } });
+ * const planner = await VlaPlanner.load('vla-mini');
+ * const { poses } = await planner.planView({ images: [picture], fields: { command: 'turn left', vx: 8.3, vy: 0, ax: 0, ay: 0 } });
  */
 export class VlaPlanner {
   readonly model: VlaModel;
