@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { isWithinVocabulary } from '../lib/camera/plan-conversation.js';
 import { baselines } from '../lib/eval/baselines.js';
 import { centerPoses } from '../lib/eval/rear-axle.js';
 import {
@@ -65,6 +66,17 @@ describe('the waypoints of a plan', () => {
         expect(Math.abs(waypoints![i] - value)).toBeLessThanOrEqual(0.0050001);
       });
     }
+  });
+
+  test.each([
+    [24.9, true],
+    [25.1, false],
+  ])('at %d m/s straight on end within the vocabulary: %s', (v, within) => {
+    const window = moved(cameraRoad({ objects: [] }), (k) => ({
+      ...{ x: v * 0.1 * k, y: 0, heading: 0, vx: v, vy: 0 },
+    }));
+    expect(isWithinVocabulary(window)).toBe(within);
+    expect(Math.max(...planConversation(window).waypoints!)).toBe(within ? 99.6 : 100);
   });
 
   test('of an arc that is known have x ahead and y to the left', () => {

@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { isWithinVocabulary } from '../../lib/camera/plan-conversation.js';
 import { selectWindows } from '../../lib/eval/select-windows.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
 import { fillBlocks } from '../study/fill-blocks.js';
@@ -32,17 +33,19 @@ const say = (text: string) =>
   process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(0)} s  ${text}\n`);
 
 if (!flags.tables) {
-  const all = await readArms(flags.arms);
+  const every = await readArms(flags.arms);
   const study = {
-    ...all,
-    arms: all.arms.filter(({ key }) => !flags.only || flags.only.includes(key)),
+    ...every,
+    arms: every.arms.filter(({ key }) => !flags.only || flags.only.includes(key)),
   };
   const scenes = await generateScenarios({
     windows: Number(flags.windows),
     seed: Number(flags.seed),
     valShare: 1,
   });
-  const { windows } = selectWindows(scenes, 'all');
+  const all = selectWindows(scenes, 'all').windows;
+  const windows = all.filter(isWithinVocabulary);
+  say(`${all.length - windows.length} of ${all.length} windows left out: driven beyond 100 m`);
   const measured = await measureStudy(windows, study, {
     threads: Number(flags.threads),
     questions: Number(flags.questions),

@@ -101,7 +101,7 @@ const kSft: Options = {
   path: kPlanPath,
 };
 /** Longer, and with questions, so that answering them is not forgotten. */
-const kMini: Options = { ...kSft, steps: 3000 };
+const kMini: Options = { ...kSft, steps: 2000 };
 
 /** The stages behind the adaptation, for an arm of the study. */
 function laterStages(arm: string, from: string, embed: VlaRecipe['options']): VlaRecipe[] {

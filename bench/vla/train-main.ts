@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { kPlanWording } from '../../lib/camera/plan-conversation.js';
+import { isWithinVocabulary, kPlanWording } from '../../lib/camera/plan-conversation.js';
 import { writeCameraData } from '../../lib/camera/write.js';
 import { generateScenarios } from '../../lib/generate/generate.js';
 import { alignVla } from '../../lib/vla-train/align-vla.js';
@@ -94,12 +94,14 @@ async function finish({ key, from, data, options }: VlaRecipe): Promise<void> {
 async function align(): Promise<void> {
   const { key, from, scenes, options } = kAlignment;
   const windows = Math.max(64, scaled(scenes.windows));
+  const generated = await generateScenarios({ ...scenes, windows });
   const events = alignVla({
     ...options,
     ...runOf(key, from),
     steps: scaled(options.steps),
     scenes: scaled(options.scenes),
-    data: await generateScenarios({ ...scenes, windows }),
+    // No plan is worth anything where a good one cannot be written.
+    data: { ...generated, windows: generated.windows.filter(isWithinVocabulary) },
     threads: Number(flags.threads),
   });
   for await (const event of events) {

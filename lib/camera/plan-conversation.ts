@@ -36,6 +36,8 @@ export interface PlanConversation {
 
 const kRateSeconds = 0.5;
 const kNumbers = new NumericTokenizer();
+/** The largest number, metres. */
+const kReach = kNumbers.decode(kNumbers.firstId + kNumbers.size - 1);
 
 /**
  * A window as a question about its picture and the answer of its driver: middles of the ego's box 0.5 s to 4 s later, x
@@ -59,6 +61,14 @@ export function planConversation(window: ScenarioWindow): PlanConversation {
     waypoints,
     answer: waypoints && formatNumberList(waypoints, kNumbers),
   };
+}
+
+/**
+ * Whether what was driven can be written in the numbers of the vocabulary, which end at 100 m: at more than 90 km/h it mostly
+ * cannot. True where it is not known.
+ */
+export function isWithinVocabulary(window: ScenarioWindow): boolean {
+  return (drivenBy(window) ?? []).every((value) => Math.abs(value) < kReach);
 }
 
 const onGrid = (value: number): number => kNumbers.decode(kNumbers.encode(value, { clamp: true }));
