@@ -1,7 +1,7 @@
 // The programs of examples/ that bring their own directory, over the built package.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -60,4 +60,17 @@ test('own conversations are read, and learnt from', async () => {
   const losses = [...out.matchAll(/loss (\d+\.\d+)/g)].map(([, loss]) => Number(loss));
   expect(losses).toHaveLength(8);
   expect(losses[7]).toBeLessThan(losses[0]! - 0.2);
+});
+
+test('vla-mini plans from rendered pictures, and a page shows what it sees', async () => {
+  const page = join(folder, 'plans.html');
+  const out = await run('plan-from-pictures.mjs', '--count', '3', '--html', page);
+  const line =
+    /^\S+: [a-z ]+, -?[\d.]+ m\/s; in 4 s at -?[\d.]+, -?[\d.]+ m, ([\d.]+) m from the driver; \d+ ms$/gm;
+  const distances = [...out.matchAll(line)].map(([, metres]) => Number(metres));
+  expect(distances).toHaveLength(3);
+  expect(Math.min(...distances)).toBeLessThan(3);
+  expect(
+    readFileSync(page, 'utf8').match(/data:image\/png;base64,/g)!.length,
+  ).toBeGreaterThanOrEqual(6);
 });

@@ -147,7 +147,7 @@ export const kAlignment = {
   from: 'mini-sft',
   scenes: { windows: 1600, seed: 74 },
   options: {
-    ...{ steps: 100, batch: 16, group: 8, scenes: 1200, lr: 1e-4, warmup: 10 },
+    ...{ steps: 300, batch: 16, group: 8, scenes: 1200, lr: 2e-4, warmup: 10 },
     rolloutSteps: [1, 5],
   } satisfies Partial<AlignVlaParameters>,
 };
