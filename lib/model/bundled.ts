@@ -11,13 +11,14 @@ export const kBundledVlaModels: readonly string[] = ['vla-mini'];
 /**
  * Absolute path of a model that comes with the package (`./mini` is a folder), or of a directory.
  *
+ * @param argument what errors call it
  * @throws WamFlowError `ERR_ARGUMENT` for what is no name
  */
-export function modelDirectory(nameOrDirectory: string): string {
+export function modelDirectory(nameOrDirectory: string, argument = 'checkpoint'): string {
   const names = [...kBundledModels, ...kBundledVlaModels];
   if (typeof nameOrDirectory !== 'string' || nameOrDirectory === '') {
     const expected = `${names.join(', ')} or the path of a directory`;
-    throw argumentError('checkpoint', expected, nameOrDirectory);
+    throw argumentError(argument, expected, nameOrDirectory);
   }
   return names.includes(nameOrDirectory)
     ? join(packageRoot(), 'models', nameOrDirectory)

@@ -91,7 +91,7 @@ export async function inspectCheckpoint(
     throw argumentError('checkValues', 'a boolean', checkValues);
   }
   signal?.throwIfAborted();
-  const folder = modelDirectory(directory);
+  const folder = modelDirectory(directory, 'directory');
   await settle(folder);
   const config = await readJanusConfig(folder);
   await checkNormalisation(folder, config);
