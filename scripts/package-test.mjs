@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 
 // The prebuilt addon must load on the oldest systems we name: glibc of Red Hat 9, libstdc++ of g++ 12.
 const CEILINGS = { GLIBC: [2, 34], GLIBCXX: [3, 4, 30] };
-// Of that kernels for five generations of GPUs take 6, the vision-language model 9.
+// Of that kernels for five generations of GPUs take 6, the vision-language model 8.
 const MAX_TARBALL = 26 * MiB;
 
 function isAbove(version, ceiling) {
