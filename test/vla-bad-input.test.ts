@@ -381,7 +381,7 @@ describe.skipIf(process.platform !== 'linux')('memory above what was there befor
   test('of a JPEG of 100 megapixels that is refused: next to nothing', async () => {
     const { result, rose } = await measured('image', large);
     expect(result).toMatchObject({ code: 'ERR_IMAGE' });
-    expect(rose).toBeLessThan(20 * 2 ** 20);
+    expect(rose).toBeLessThan(8 * 2 ** 20);
   });
 
   test('of one that is allowed: at most 9 bytes a pixel, 4 MB beside', async () => {

@@ -16,10 +16,10 @@ const kFields = { command: 'left' };
 /** What is needed first, then the call. */
 const kinds = {
   image: async () => {
-    // The decoder and the addon are loaded by the first call.
+    // The addon is loaded by the first call, and the decoder by the first file that begins as a JPEG does.
     const small = { data: new Uint8Array(12), width: 2, height: 2 };
     await letterbox(small);
-    await readImage(Buffer.from('no picture')).catch(() => {});
+    await readImage(Buffer.from([0xff, 0xd8, 0xff])).catch(() => {});
     return async () => letterbox(await readImage(path, limit ? { maxPixels: Number(limit) } : {}));
   },
   prompt: async () => {
