@@ -41,7 +41,7 @@ for (const [i, window] of windows.entries()) {
   const { fields, waypoints } = planConversation(window);
   const image = { data: rgb.subarray(i * pixels, (i + 1) * pixels), width: side, height: side };
   const began = performance.now();
-  const { trajectory } = await planner.planView({ images: [image], fields }, { steps: 1 });
+  const { trajectory } = await planner.planView({ images: [image], fields });
   const ms = performance.now() - began;
   const [x, y] = trajectory.slice(-2);
   const off = waypoints
@@ -52,7 +52,7 @@ for (const [i, window] of windows.entries()) {
   );
   if (!flags.html) continue;
   const mount = { fovDeg: 64, heightM: 1.6, pitchDeg: 5, forwardM: 0.4 };
-  const shown = { name: window.id, image, fields, planner, camera: mount, plan: { steps: 5 } };
+  const shown = { name: window.id, image, fields, planner, camera: mount };
   cases.push(await seenCase(waypoints ? { ...shown, known: waypoints } : shown));
 }
 if (flags.html) await writeFile(flags.html, renderSeenPage(cases, { subtitle: flags.model }));

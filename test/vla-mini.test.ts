@@ -52,7 +52,7 @@ describe('plans of vla-mini', () => {
     const { fields } = planConversation(windows[i]!);
     const image = { data: picture, width: side, height: side };
     const view = { images: [image], fields: command ? { ...fields, command } : fields };
-    return planner.planView(view, { steps: 1 });
+    return planner.planView(view);
   };
 
   /** Mean distance from what was driven, metres, over all windows. */
@@ -69,8 +69,8 @@ describe('plans of vla-mini', () => {
     return sum;
   }
 
-  test('are those of its directory by default: 8 waypoints, five steps, medians', async () => {
-    expect(planner.defaults).toMatchObject({ steps: 5, rule: 'renoise', decode: 'median' });
+  test('are those of its directory by default: 8 waypoints, one step, medians', async () => {
+    expect(planner.defaults).toMatchObject({ steps: 1, rule: 'renoise', decode: 'median' });
     expect(planner.settings).toMatchObject({
       plan: { waypoints: 8, coordinates: 2 },
       mask: 'prefix',
@@ -78,7 +78,7 @@ describe('plans of vla-mini', () => {
     const { fields } = planConversation(windows[0]!);
     const image = { data: pictures[0]!, width: side, height: side };
     const { trajectory, poses, refinements } = await planner.planView({ images: [image], fields });
-    expect([trajectory.length, poses.length, refinements.length]).toEqual([16, 24, 5]);
+    expect([trajectory.length, poses.length, refinements.length]).toEqual([16, 24, 1]);
     expect(await plan(1)).toMatchObject({ trajectory: (await plan(1)).trajectory });
   });
 

@@ -46,7 +46,7 @@ describe('a directory that says how it was trained', () => {
     expect(planner.defaults).toEqual({
       schedule: { kind: 'kernel_width', initialWidth: 4, finalWidth: 0.01, power: 1 },
       maskId: planner.model.vocab - 1,
-      ...{ steps: 5, rule: 'renoise', decode: 'median' },
+      ...{ steps: 1, rule: 'renoise', decode: 'median' },
     });
     const plan = await planner.planView(view, { seed: 3, steps: 3 });
     expect(plan.trajectory).toHaveLength(16);

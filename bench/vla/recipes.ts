@@ -102,6 +102,8 @@ const kSft: Options = {
 };
 /** Longer, and with questions, so that answering them is not forgotten. */
 const kMini: Options = { ...kSft, steps: 2000 };
+/** Longer still, with more questions: answers want more examples than plans do. */
+const kMiniAnswers: Options = { ...kSft, steps: 3000 };
 
 /** The stages behind the adaptation, for an arm of the study. */
 function laterStages(arm: string, from: string, embed: VlaRecipe['options']): VlaRecipe[] {
@@ -133,6 +135,12 @@ export const kVlaRecipes: readonly VlaRecipe[] = [
     data: { plans: 4, layouts: 1, questions: 1 },
     options: kMini,
   },
+  {
+    key: 'mini-answers',
+    from: 'mini-sft',
+    data: { plans: 3, layouts: 1, questions: 3 },
+    options: kMiniAnswers,
+  },
   { key: 'no-pretraining-sft', from: 'all-embed', data: kPlans, options: kSft },
   ...laterStages('no-triplet', 'adapt', {
     ...kEmbed,
@@ -144,7 +152,7 @@ export const kVlaRecipes: readonly VlaRecipe[] = [
 /** The last stage of `models/vla-mini`, on scenes that no other stage has seen. */
 export const kAlignment = {
   key: 'mini',
-  from: 'mini-sft',
+  from: 'mini-answers',
   scenes: { windows: 1600, seed: 74 },
   options: {
     ...{ steps: 300, batch: 16, group: 8, scenes: 1200, lr: 2e-4, warmup: 10 },

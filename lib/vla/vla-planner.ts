@@ -68,7 +68,7 @@ export interface VlaPrompt {
 
 /** Options of {@link VlaPlanner.plan} that a directory or a planner may have defaults for. */
 export interface VlaPlanDefaults {
-  /** Refinement steps, default 5. */
+  /** Refinement steps. Default 1 for weights of this package, whose median plans more steps do not improve (docs/results.md), else 5. */
   steps?: number;
   /** Default `renoise` for weights of this package, else `integrated`: the first step counts too. */
   rule?: StepRule;
@@ -374,7 +374,7 @@ function defaultsOf(settings: VlaSettings | undefined): CompleteDefaults {
   if (settings === undefined) return { steps: 5, rule: 'integrated', decode: 'argmax' };
   const { schedule, maskToken } = settings;
   return {
-    ...{ steps: 5, rule: 'renoise', decode: 'median', schedule },
+    ...{ steps: 1, rule: 'renoise', decode: 'median', schedule },
     ...(maskToken === null ? {} : { maskId: maskToken.id }),
   };
 }
