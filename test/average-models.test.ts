@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { averageModels, loadCheckpoint, saveCheckpoint } from '../lib/index.js';
+import {
+  averageModels,
+  inspectCheckpoint,
+  loadCheckpoint,
+  readCheckpointValues,
+  saveCheckpoint,
+} from '../lib/index.js';
 import { randomCheckpoint } from './support/small-planner.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wam-flow-average-'));
@@ -66,5 +72,18 @@ describe('the mean of models', () => {
     expect(JSON.parse(out)).toEqual({ output: mean, models: [first, second], weights: [1, 3] });
     const loaded = await loadCheckpoint(mean);
     expect(loaded.tensors).toEqual(averageModels([a, b], [1, 3]).tensors);
+  });
+
+  test('of Janus directories is one too', async () => {
+    const mean = join(folder, 'janus');
+    const cli = ['dist/cli/main.js', 'average', 'vla-mini', 'vla-mini', '--output', mean];
+    execFileSync(process.execPath, cli, { stdio: 'pipe' });
+    expect(Object.keys((await inspectCheckpoint(mean)).dtypes)).toEqual(['F32']);
+    const name = 'language_model.model.embed_tokens.weight';
+    const [one, two] = [
+      await readCheckpointValues('vla-mini', name),
+      await readCheckpointValues(mean, name),
+    ];
+    expect(two).toEqual(one);
   });
 });

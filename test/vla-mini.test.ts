@@ -90,7 +90,8 @@ describe('plans of vla-mini', () => {
       return { command: command === 'turn left' ? 'turn right' : 'turn left' };
     });
     expect(given).toBeLessThan(1.5);
-    expect(blank).toBeGreaterThan(1.05 * given);
-    expect(turned).toBeGreaterThan(1.5 * given);
+    expect(blank).toBeGreaterThan(1.1 * given);
+    // Most of these windows are on roads without a turn, where it drives on whatever it is told.
+    expect(turned).toBeGreaterThan(1.3 * given);
   });
 });

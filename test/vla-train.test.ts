@@ -359,6 +359,41 @@ describe('exportVla', () => {
       code: 'ERR_ARGUMENT',
     });
   });
+
+  it('averages models that were trained from one, with the rest of the first', async () => {
+    const [other, output] = [world.output(), world.output()];
+    await exportVla({ model: causal, output: other, dtype: 'bf16' });
+    await exportVla({ model: [causal, other], weights: [3, 1], output, dtype: 'f32' });
+    const [a, b, mean] = [
+      await readCheckpointValues(causal, kTable),
+      await readCheckpointValues(other, kTable),
+      await readCheckpointValues(output, kTable),
+    ];
+    expect(b).not.toEqual(a);
+    expect(mean).toEqual(a.map((value, i) => 0.75 * value + 0.25 * b[i]!));
+    const { config } = await inspectCheckpoint(output, { checkValues: true });
+    expect(config).toEqual((await inspectCheckpoint(causal)).config);
+  });
+
+  it('averages nothing of other shapes, nor with weights that have no sum', async () => {
+    const [other, output] = [world.output(), world.output()];
+    const sizes = { ...kSmallVla, layers: 1 };
+    await createVla({ output: other, sizes, tokenizer: { directory: world.model } });
+    const refused = (options: object) => expect(exportVla({ output, ...options } as never)).rejects;
+    await refused({ model: [causal, other] }).toMatchObject({
+      code: 'ERR_CONFIG',
+      message: expect.stringContaining(`expected the tensors of ${causal}`),
+    });
+    const pair = [causal, causal];
+    for (const wrong of [
+      { model: [] },
+      { model: pair, weights: [1] },
+      { model: pair, weights: [1, -1] },
+    ]) {
+      await refused(wrong).toMatchObject({ code: 'ERR_ARGUMENT' });
+    }
+    expect(existsSync(output)).toBe(false);
+  });
 });
 
 describe('wrong options', () => {

@@ -104,6 +104,7 @@ const kSft: Options = {
 const kMini: Options = { ...kSft, steps: 2000 };
 /** Longer still, with more questions: answers want more examples than plans do. */
 const kMiniAnswers: Options = { ...kSft, steps: 3000 };
+const kMiniLonger: Options = { ...kSft, steps: 4000 };
 
 /** The stages behind the adaptation, for an arm of the study. */
 function laterStages(arm: string, from: string, embed: VlaRecipe['options']): VlaRecipe[] {
@@ -141,6 +142,12 @@ export const kVlaRecipes: readonly VlaRecipe[] = [
     data: { plans: 3, layouts: 1, questions: 3 },
     options: kMiniAnswers,
   },
+  {
+    key: 'mini-longer',
+    from: 'mini-answers',
+    data: { plans: 4, layouts: 1, questions: 2 },
+    options: kMiniLonger,
+  },
   { key: 'no-pretraining-sft', from: 'all-embed', data: kPlans, options: kSft },
   ...laterStages('no-triplet', 'adapt', {
     ...kEmbed,
@@ -149,13 +156,16 @@ export const kVlaRecipes: readonly VlaRecipe[] = [
   }),
 ];
 
-/** The last stage of `models/vla-mini`, on scenes that no other stage has seen. */
+/** The last stage, on scenes that no other stage has seen. */
 export const kAlignment = {
-  key: 'mini',
-  from: 'mini-answers',
+  key: 'mini-aligned',
+  from: 'mini-longer',
   scenes: { windows: 1600, seed: 74 },
   options: {
-    ...{ steps: 300, batch: 16, group: 8, scenes: 1200, lr: 2e-4, warmup: 10 },
+    ...{ steps: 500, batch: 16, group: 8, scenes: 1200, lr: 5e-4, warmup: 10 },
     rolloutSteps: [1, 5],
   } satisfies Partial<AlignVlaParameters>,
 };
+
+/** `models/vla-mini`: the mean of the weights before and after alignment, which keeps most of what either is better at. */
+export const kMean = { key: 'mini', of: [kAlignment.key, kAlignment.from] };

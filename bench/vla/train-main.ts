@@ -10,9 +10,11 @@ import { generateScenarios } from '../../lib/generate/generate.js';
 import { alignVla } from '../../lib/vla-train/align-vla.js';
 import { conversationTexts } from '../../lib/vla-train/conversation-texts.js';
 import { createVla } from '../../lib/vla-train/create-vla.js';
+import { exportVla } from '../../lib/vla-train/export-vla.js';
 import { trainVla } from '../../lib/vla-train/train-vla.js';
 import {
   kAlignment,
+  kMean,
   kPatches,
   kPictureSize,
   kScenes,
@@ -56,6 +58,7 @@ for (const recipe of kVlaRecipes) {
   if (isWanted(recipe.key)) await finish(recipe);
 }
 if (isWanted(kAlignment.key)) await align();
+if (isWanted(kMean.key)) await average();
 
 function isWanted(key: string): boolean {
   return !flags.only || flags.only.includes(key);
@@ -109,4 +112,10 @@ async function align(): Promise<void> {
       say(`  update ${event.step} of ${event.steps}: reward ${event.reward?.toFixed(3)}`);
     }
   }
+}
+
+async function average(): Promise<void> {
+  const [output, ...model] = [kMean.key, ...kMean.of].map((key) => join(flags.runs, key));
+  say(`${output}: the mean of ${model.join(' and ')}`);
+  await exportVla({ model, output: output!, dtype: 'f32', overwrite: true });
 }

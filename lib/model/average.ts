@@ -19,10 +19,7 @@ export function averageModels(
 ): Omit<Checkpoint, 'directory'> {
   const [first] = models;
   if (!first) throw argumentError('models', 'at least one model', models);
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  if (weights.length !== models.length || !Number.isFinite(sum) || sum === 0) {
-    throw argumentError('weights', `${models.length} numbers whose sum is not 0`, weights);
-  }
+  const shares = sharesOf(models, weights);
   for (const { directory, config } of models) {
     if (isDeepStrictEqual(config, first.config)) continue;
     const [field] = Object.keys(config).filter(
@@ -40,11 +37,24 @@ export function averageModels(
   const tensors = first.tensors.map(({ name, shape }, i): NamedTensor => {
     const mean = new Float64Array(first.tensors[i]!.data.length);
     for (const [k, { tensors }] of models.entries()) {
-      const share = weights[k]! / sum;
+      const share = shares[k]!;
       const { data } = tensors[i]!;
       for (let j = 0; j < mean.length; ++j) mean[j]! += share * data[j]!;
     }
     return { name, shape, data: Float32Array.from(mean) };
   });
   return { config: first.config, native: first.native, tensors };
+}
+
+/**
+ * Weights of a mean, of sum 1.
+ *
+ * @throws WamFlowError `ERR_ARGUMENT` for another number of weights than models, and for weights without a finite sum
+ */
+export function sharesOf(models: readonly unknown[], weights: readonly number[]): number[] {
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  if (weights.length !== models.length || !Number.isFinite(sum) || sum === 0) {
+    throw argumentError('weights', `${models.length} numbers whose sum is not 0`, weights);
+  }
+  return weights.map((weight) => weight / sum);
 }
