@@ -33,9 +33,8 @@ export function averageCommand(): Command {
 }
 
 async function run(models: string[], options: AverageOptions): Promise<void> {
-  await ((await isJanusDirectory(models[0]!))
-    ? exportMean(models, options)
-    : saveMean(models, options));
+  const average = (await isJanusDirectory(models[0]!)) ? exportMean : saveMean;
+  await average(models, options);
   if (options.json) printJson({ output: options.output, models, weights: options.weights ?? null });
   else note(`${options.output}: mean of ${models.join(', ')}`);
 }
