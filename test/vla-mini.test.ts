@@ -90,8 +90,8 @@ describe('plans of vla-mini', () => {
       return { command: command === 'turn left' ? 'turn right' : 'turn left' };
     });
     expect(given).toBeLessThan(1.5);
+    // Measured 1.20 and 1.48 times; another instruction set rounds otherwise.
     expect(blank).toBeGreaterThan(1.1 * given);
-    // Most of these windows are on roads without a turn, where it drives on whatever it is told.
     expect(turned).toBeGreaterThan(1.3 * given);
   });
 });
