@@ -389,6 +389,8 @@ describe('exportVla', () => {
       { model: [] },
       { model: pair, weights: [1] },
       { model: pair, weights: [1, -1] },
+      { model: pair, weights: 'equal' },
+      { model: pair, weights: null },
     ]) {
       await refused(wrong).toMatchObject({ code: 'ERR_ARGUMENT' });
     }

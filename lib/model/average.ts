@@ -52,8 +52,8 @@ export function averageModels(
  * @throws WamFlowError `ERR_ARGUMENT` for another number of weights than models, and for weights without a finite sum
  */
 export function sharesOf(models: readonly unknown[], weights: readonly number[]): number[] {
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  if (weights.length !== models.length || !Number.isFinite(sum) || sum === 0) {
+  const sum = Array.isArray(weights) ? weights.reduce((total, weight) => total + weight, 0) : 0;
+  if (!Number.isFinite(sum) || sum === 0 || weights.length !== models.length) {
     throw argumentError('weights', `${models.length} numbers whose sum is not 0`, weights);
   }
   return weights.map((weight) => weight / sum);

@@ -91,7 +91,7 @@ async function sourcesOf({ model, weights }: ExportVlaOptions): Promise<Source[]
   if (!Array.isArray(models) || models.length === 0) {
     throw argumentError('model', 'a path, or at least one', model);
   }
-  const shares = sharesOf(models, weights ?? models.map(() => 1));
+  const shares = sharesOf(models, weights === undefined ? models.map(() => 1) : weights);
   const sources: Source[] = [];
   for (const [i, path] of models.entries()) {
     const { directory, files } = await inspectCheckpoint(path);

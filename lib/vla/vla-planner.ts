@@ -68,7 +68,7 @@ export interface VlaPrompt {
 
 /** Options of {@link VlaPlanner.plan} that a directory or a planner may have defaults for. */
 export interface VlaPlanDefaults {
-  /** Refinement steps. Default 1 for weights of this package, whose median plans more steps do not improve (docs/results.md), else 5. */
+  /** Refinement steps. Default 1 for weights of this package (five lower the PDM score of `vla-mini`, docs/results.md), else 5. */
   steps?: number;
   /** Default `renoise` for weights of this package, else `integrated`: the first step counts too. */
   rule?: StepRule;
